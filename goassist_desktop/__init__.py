@@ -1,0 +1,1 @@
+"""GoAssist Desktop: a voice assistant you simply talk with."""

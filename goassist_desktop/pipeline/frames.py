@@ -1,0 +1,68 @@
+"""The nouns that carry samples.
+
+Two rates meet here: ANALYSIS_RATE_HZ (16 kHz mono, everything that listens) and the endpoint's own
+rate (what the loudspeaker plays). A position on a timeline is always a sample count at a stated
+rate, counted from the start of the session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+ANALYSIS_RATE_HZ = 16_000
+BLOCK_MS = 10
+BLOCK_SAMPLES = ANALYSIS_RATE_HZ * BLOCK_MS // 1000
+
+Samples = npt.NDArray[np.float32]
+"""Mono float32 in [-1, 1], shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A spoken word. `start` and `end` are sample offsets at the rate of the Speech holding it."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Speech:
+    """A piece of synthesised speech: samples (n,) at `rate_hz`, and the words they say, in order."""
+
+    samples: Samples
+    rate_hz: int
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a recogniser understood.
+
+    `no_speech` is the model's own probability in [0, 1] that there was no speech at all, and
+    `confidence` the mean token probability in [0, 1]; engines that know neither leave 0 and 1.
+    """
+
+    text: str
+    no_speech: float = 0.0
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry of the conversation as the language model sees it."""
+
+    role: str
+    """'system', 'user' or 'assistant'."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceFrame:
+    """52 ARKit blendshape weights in [0, 1], shape (52,), for `t_ms` of the speech timeline."""
+
+    t_ms: float
+    weights: Samples

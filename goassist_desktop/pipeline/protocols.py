@@ -1,0 +1,105 @@
+"""One Protocol per stage. Stages and the session know engines and endpoints by these alone.
+
+An engine is plain synchronous code. Its constructor is cheap, `load()` does the work (files, warm-up
+with real shapes), and per-turn state lives in what it opens, never in the engine. `workers.Lane`
+runs it off the event loop. There is no cancel: closing the iterator an engine returned is the
+cancellation, and its clean-up is in `finally`. An engine downloads nothing; it is given a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from goassist_desktop.pipeline.frames import Message, Samples, Speech, Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a user may want to know of an engine before trusting it."""
+
+    stage: str
+    """'voice_activity', 'turn_detection', 'recognition', 'language_model' or 'synthesis'."""
+    name: str
+    model: str
+    licence: str
+    cloud: bool = False
+    stand_in: bool = False
+    """True for the scripted engines of the tests, which no configuration can select."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What all engines share."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def load(self) -> None:
+        """Read the model and warm it up with its real shapes.
+
+        Raises ModelMissing for absent or damaged files, EngineFailed for anything else.
+        Calling it again is harmless.
+        """
+
+    def close(self) -> None:
+        """Free what `load` took. Harmless when nothing is loaded."""
+
+
+class VoiceActivityStream(Protocol):
+    """The state of one microphone."""
+
+    frame_samples: int
+    """Samples at 16 kHz each call must have (Silero: 512, that is 32 ms)."""
+
+    def probability(self, frame: Samples) -> float:
+        """Probability in [0, 1] that the frame (frame_samples,) holds speech.
+
+        Raises ValueError for another length: the model would silently answer nonsense.
+        """
+
+
+class VoiceActivity(Engine, Protocol):
+    def open(self) -> VoiceActivityStream:
+        """Fresh state for one microphone."""
+
+
+class TurnDetector(Engine, Protocol):
+    def finished(self, audio: Samples) -> float:
+        """Probability in [0, 1] that the utterance (n,) at 16 kHz is complete. Any length."""
+
+
+class Recogniser(Engine, Protocol):
+    def transcribe(self, audio: Samples) -> Transcript:
+        """The words in (n,) samples at 16 kHz, at most 30 s. Empty text when there are none."""
+
+
+class LanguageModel(Engine, Protocol):
+    context_tokens: int
+    """The window of the loaded model, in tokens."""
+
+    def reply(
+        self, messages: Sequence[Message], *, max_tokens: int, temperature: float, seed: int
+    ) -> Iterator[str]:
+        """Pieces of the answer as they are made. Closing the iterator stops the generation.
+
+        The longest prefix shared with the previous call is served from the model's cache.
+        """
+
+    def prefill(self, messages: Sequence[Message]) -> None:
+        """Read messages into the cache, so that a reply continuing them starts at once."""
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Length of the prompt these messages make, in the model's own tokens."""
+
+
+class Synthesiser(Engine, Protocol):
+    rate_hz: int
+
+    def speak(self, text: str) -> Iterator[Speech]:
+        """Speech for one clause of cleaned text, in one or more pieces, in order.
+
+        Joined over the pieces, the words are exactly `text.split()`, and their times rise.
+        Leading and trailing silence of the voice is trimmed to what the punctuation asks for.
+        """
