@@ -8,10 +8,11 @@ cancellation, and its clean-up is in `finally`. An engine downloads nothing; it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from goassist_desktop.pipeline.events import Notice
 from goassist_desktop.pipeline.frames import Message, Samples, Speech, Transcript
 
 
@@ -103,3 +104,39 @@ class Synthesiser(Engine, Protocol):
         Joined over the pieces, the words are exactly `text.split()`, and their times rise.
         Leading and trailing silence of the voice is trimmed to what the punctuation asks for.
         """
+
+
+class Source(Protocol):
+    """What a loudspeaker plays."""
+
+    def pull(self, count: int) -> Samples:
+        """Exactly `count` samples (count,) at the endpoint's rate, silence included.
+
+        Called from the audio thread: it never blocks and never raises.
+        """
+
+
+class Endpoint(Protocol):
+    """A microphone and a loudspeaker on one timeline."""
+
+    rate_hz: int
+    """Of the loudspeaker."""
+    capture_delay_ms: float
+    """How much later a sound stands in the delivered blocks than it reached the microphone."""
+    render_delay_ms: float
+    """How much later a pulled sample is heard."""
+
+    def start(
+        self,
+        source: Source,
+        deliver: Callable[[Samples], None],
+        notify: Callable[[Notice], None],
+    ) -> None:
+        """Begin. `deliver` gets cleaned blocks (160,) at 16 kHz from a thread of the endpoint,
+        gap-free: the n-th one is always [10n, 10n + 10) ms of the timeline.
+
+        Raises DeviceFailed when there is nothing to begin with.
+        """
+
+    def stop(self) -> None:
+        """End within half a second. Harmless when it has ended."""

@@ -1,0 +1,228 @@
+"""From microphone blocks to what the user said, and when they have finished.
+
+Ears only listen: they know nothing of turns or of the loudspeaker, and are never cancelled. The
+words of an utterance are kept, over any number of pauses, until `forget` says they were answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from goassist_desktop.pipeline.endpointing import EndOfTurn
+from goassist_desktop.pipeline.events import (
+    EarsEvent,
+    PartialText,
+    SpeechPaused,
+    SpeechStarted,
+    TurnEnded,
+)
+from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples, Transcript
+from goassist_desktop.pipeline.protocols import Recogniser, TurnDetector, VoiceActivity
+from goassist_desktop.pipeline.workers import Hosted
+
+MS = ANALYSIS_RATE_HZ // 1000
+SPEECH_BEGINS = 0.5
+SPEECH_LASTS = 0.35
+"""Voice activity has to reach the first to begin, and to fall below the second to end."""
+ONSET_FRAMES = 2
+PREROLL_MS = 300
+"""Recognition starts this much before the first frame called speech: soft first syllables."""
+TAIL_MS = 200
+"""And ends this much after the last."""
+PARTIAL_MS = 700
+"""Between two readings of an utterance that goes on."""
+SETTLE_MS = 10_000
+"""Words before a pause are settled once the utterance is longer than this …"""
+LONGEST_MS = 26_000
+"""… and without any pause at this length: a recogniser takes 30 s at most."""
+MEMORY_MS = 60_000
+
+
+class Memory:
+    """The last minute of the microphone, addressed by absolute sample position."""
+
+    def __init__(self, samples: int) -> None:
+        self._ring = np.zeros(samples, np.float32)
+        self.end = 0
+        """Samples written so far."""
+
+    def write(self, block: Samples) -> None:
+        size = len(self._ring)
+        start = self.end % size
+        head = min(len(block), size - start)
+        self._ring[start : start + head] = block[:head]
+        self._ring[: len(block) - head] = block[head:]
+        self.end += len(block)
+
+    def read(self, start: int, end: int) -> Samples:
+        """A copy of [start, end), clipped to what is remembered."""
+        size = len(self._ring)
+        end = min(end, self.end)
+        start = max(start, self.end - size, 0)
+        if start >= end:
+            return np.zeros(0, np.float32)
+        first, last = start % size, end % size
+        if first < last:
+            return self._ring[first:last].copy()
+        return np.concatenate((self._ring[first:], self._ring[:last]))
+
+
+def edges(audio: Samples) -> tuple[int, int] | None:
+    """First and one past the last sample that stand out of the background of (n,) at 16 kHz.
+
+    By the energy of 5 ms frames: above the quietest tenth by 12 dB, and within 40 dB of the loudest.
+    None when nothing stands out.
+    """
+    size = 5 * MS
+    frames = audio[: len(audio) // size * size].reshape(-1, size)
+    if not len(frames):
+        return None
+    level = 10 * np.log10(np.mean(np.square(frames, dtype=np.float64), axis=1) + 1e-10)
+    floor = max(float(np.percentile(level, 10)) + 12, float(level.max()) - 40)
+    loud = np.flatnonzero(level >= floor)
+    if not len(loud):
+        return None
+    return int(loud[0]) * size, int(loud[-1] + 1) * size
+
+
+@dataclass(slots=True)
+class _Utterance:
+    start: int
+    """Position of the first sample to recognise."""
+    onset: int
+    settled: list[str] = field(default_factory=list)
+    """Words of earlier parts, which are not read again."""
+    settled_end: int = 0
+    """Where the part that is still read begins."""
+
+    def joined(self, text: str) -> str:
+        return " ".join(part for part in (*self.settled, text) if part)
+
+
+class Ears:
+    """Feed `hear`; what was understood comes out of `tell`, always from the event loop."""
+
+    def __init__(
+        self,
+        activity: VoiceActivity,
+        detector: Hosted[TurnDetector],
+        recogniser: Hosted[Recogniser],
+        policy: EndOfTurn,
+        tell: Callable[[EarsEvent], None],
+        capture_delay_ms: float = 0.0,
+    ) -> None:
+        self._stream = activity.open()
+        self._detector = detector
+        self._recogniser = recogniser
+        self._policy = policy
+        self._tell = tell
+        self._delay_ms = capture_delay_ms
+        self._memory = Memory(MEMORY_MS * MS)
+        self._frame_end = 0
+        self._streak = 0
+        self._speaking = False
+        self._last_speech = 0  # one past the last sample of the last frame called speech
+        self._utterance: _Utterance | None = None
+        self._verdict: tuple[str, float] | None = None
+        self._reading = 0  # a new one makes what older readings find worthless
+        self._partial_at = 0
+        self._busy = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the user is speaking now."""
+        return self._speaking
+
+    def forget(self) -> None:
+        """The utterance was answered, or is not wanted: the next speech is a new one."""
+        self._utterance = None
+        self._verdict = None
+        self._reading += 1
+        if self._speaking:  # still going on: what comes from here is new
+            self._begin(self._memory.end - PREROLL_MS * MS, self._memory.end)
+
+    def hear(self, block: Samples) -> None:
+        """Take the next samples of the microphone (n,) at 16 kHz."""
+        self._memory.write(block)
+        size = self._stream.frame_samples
+        while self._memory.end - self._frame_end >= size:
+            frame = self._memory.read(self._frame_end, self._frame_end + size)
+            self._frame_end += size
+            self._judge_frame(self._stream.probability(frame))
+        if self._verdict is not None:
+            text, probability = self._verdict
+            if self._policy.finished(self._silence_ms(), probability, text):
+                self._verdict = None
+                self._tell(TurnEnded())
+
+    async def close(self) -> None:
+        """Wait until nothing is being read any more."""
+        self._reading += 1
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # -- voice activity --------------------------------------------------------------------------
+
+    def _judge_frame(self, probability: float) -> None:
+        if not self._speaking:
+            self._streak = self._streak + 1 if probability >= SPEECH_BEGINS else 0
+            if self._streak >= ONSET_FRAMES:
+                self._speech_began()
+        elif probability >= SPEECH_LASTS:
+            self._last_speech = self._frame_end
+            self._read_partial()
+        elif self._silence_ms() >= self._policy.pause_ms:
+            self._speech_paused()
+
+    def _silence_ms(self) -> float:
+        return (self._memory.end - self._last_speech) / MS
+
+    def _speech_began(self) -> None:
+        self._speaking = True
+        self._streak = 0
+        first = self._frame_end - ONSET_FRAMES * self._stream.frame_samples
+        self._last_speech = self._frame_end
+        self._partial_at = self._frame_end
+        self._verdict = None
+        self._reading += 1
+        found = edges(self._memory.read(first - PREROLL_MS * MS, self._frame_end))
+        onset = first if found is None else max(0, first - PREROLL_MS * MS) + found[0]
+        if self._utterance is None:
+            self._begin(first - PREROLL_MS * MS, onset)
+        self._tell(SpeechStarted(self._ms(onset)))
+
+    def _begin(self, start: int, onset: int) -> None:
+        start = max(0, start)
+        self._utterance = _Utterance(start, onset, settled_end=start)
+        self._partial_at = self._memory.end
+
+    def _speech_paused(self) -> None:
+        self._speaking = False
+        assert self._utterance is not None
+        self._start(self._read_pause(self._utterance, self._reading))
+
+    def _ms(self, position: int) -> float:
+        return position / MS - self._delay_ms
+
+    # -- words -----------------------------------------------------------------------------------
+
+    def _start(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _read_partial(self) -> None:
+        """While the user speaks: read now and then, and never two readings at once."""
+        utterance = self._utterance
+        assert utterance is not None
+        if self._memory.end - utterance.settled_end >= LONGEST_MS * MS:
+            self._settle_at = self._memory.end
+        due = self._memory.end - self._partial_at >= PARTIAL_MS * MS
+        if due and not self._busy:
+            self._partial_at = self._memory.end
+            self._start(self._read_so_far(utterance, self._reading))

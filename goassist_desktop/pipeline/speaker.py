@@ -1,0 +1,210 @@
+"""The loudspeaker's buffer: pushed by a turn, pulled by the audio thread.
+
+It holds the reply of one turn. Pulling advances two counts: `rendered`, every sample that left the
+loudspeaker, silence included, and the position inside the reply, which says exactly what was heard.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from goassist_desktop.pipeline.frames import Samples, Word
+
+FADE_MS = 10
+"""Out and in, raised cosine: short enough for barge-in, long enough not to click."""
+REWIND_MS = 15
+"""A word resumed starts this much before its timing says, which is not exact to the sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the reply of the current turn has come. Positions are `rendered` counts."""
+
+    turn_id: int
+    heard_words: int
+    """Words whose last sample was played."""
+    first_sample: int | None
+    """Where the reply began to sound, or None."""
+    last_sample: int | None
+    """One past the last reply sample played so far, or None."""
+    silent_from: int | None
+    """Where the fade of a hold ended, while held."""
+    ahead_s: float
+    """Speech waiting to be played."""
+    ended: bool
+    """All of it was played and the turn said there is no more."""
+
+
+class Speaker:
+    """One turn's reply at a time. All methods are safe from any thread; `pull` never waits long."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self.rendered = 0
+        self._lock = threading.Lock()
+        fade = rate_hz * FADE_MS // 1000
+        self._fade_in = (0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)).astype("f4")
+        self._fade_out = self._fade_in[::-1].copy()
+        self._tail: Samples = np.zeros(0, np.float32)  # what is left of a fade to silence
+        self._clear(turn_id=0)
+
+    def _clear(self, turn_id: int) -> None:
+        self._turn_id = turn_id
+        self._pieces: list[Samples] = []
+        self._starts: list[int] = []  # of each piece, inside the reply
+        self._length = 0
+        self._words: list[Word] = []  # absolute inside the reply
+        self._word_ends: list[int] = []
+        self._position = 0
+        self._open = False
+        self._held = False
+        self._complete = False
+        self._rising = len(self._fade_in)  # samples of a fade-in already played
+        self._first_sample: int | None = None
+        self._last_sample: int | None = None
+        self._silent_from: int | None = None
+
+    # -- the turn's side -------------------------------------------------------------------------
+
+    def begin(self, turn_id: int) -> None:
+        """Accept pushes of this turn, and of no other. Its sound waits for `open`."""
+        with self._lock:
+            self._clear(turn_id)
+
+    def push(self, turn_id: int, samples: Samples, words: Sequence[Word]) -> None:
+        """Append speech (n,) at `rate_hz`; word offsets are within `samples`.
+
+        Speech of any turn but the current one is stale and dropped.
+        """
+        with self._lock:
+            if turn_id != self._turn_id:
+                return
+            base = self._length
+            self._pieces.append(samples)
+            self._starts.append(base)
+            self._words += [Word(w.text, base + w.start, base + w.end) for w in words]
+            self._word_ends += [base + w.end for w in words]
+            self._length += len(samples)
+
+    def complete(self, turn_id: int) -> None:
+        """No more speech will be pushed for this turn."""
+        with self._lock:
+            if turn_id == self._turn_id:
+                self._complete = True
+
+    def open(self, turn_id: int) -> None:
+        """Let the turn be heard."""
+        with self._lock:
+            if turn_id == self._turn_id:
+                self._open = True
+
+    def hold(self) -> None:
+        """Fade to silence within FADE_MS and stay there, keeping the rest."""
+        with self._lock:
+            if not self._held:
+                self._fall()
+                self._held = True
+
+    def resume(self) -> None:
+        """Go on from the start of the word that was cut by `hold`."""
+        with self._lock:
+            if not self._held:
+                return
+            self._held = False
+            self._silent_from = None
+            cut = next((w for w in self._words if w.start < self._position < w.end), None)
+            if cut is not None:
+                self._position = max(0, cut.start - self.rate_hz * REWIND_MS // 1000)
+            self._rising = 0
+
+    def flush(self, turn_id: int) -> Progress:
+        """Drop what was not played, fading if it sounds. Says what was heard of this turn."""
+        with self._lock:
+            if turn_id != self._turn_id:
+                return Progress(turn_id, 0, None, None, None, 0.0, True)
+            if not self._held:
+                self._fall()
+            progress = self._progress()
+            self._clear(turn_id=0)
+            return progress
+
+    def progress(self) -> Progress:
+        with self._lock:
+            return self._progress()
+
+    # -- the audio thread's side -----------------------------------------------------------------
+
+    def pull(self, count: int) -> Samples:
+        """The next `count` samples (count,) for the loudspeaker; silence where there is nothing."""
+        out = np.zeros(count, np.float32)
+        with self._lock:
+            if self._open and not self._held:
+                block = self._read(count)
+                if len(block):
+                    out[: len(block)] = self._rise(block)
+                    if self._first_sample is None:
+                        self._first_sample = self.rendered
+                    self._position += len(block)
+                    self._last_sample = self.rendered + len(block)
+            fading = min(count, len(self._tail))
+            if fading:
+                out[:fading] += self._tail[:fading]
+                self._tail = self._tail[fading:]
+            self.rendered += count
+        return out
+
+    # -- inside the lock -------------------------------------------------------------------------
+
+    def _read(self, count: int) -> Samples:
+        """Up to `count` reply samples from the position on, without moving it."""
+        found: list[Samples] = []
+        position = self._position
+        index = bisect_right(self._starts, position) - 1
+        while count > 0 and 0 <= index < len(self._pieces):
+            offset = position - self._starts[index]
+            part = self._pieces[index][offset : offset + count]
+            found.append(part)
+            position += len(part)
+            count -= len(part)
+            index += 1
+        return np.concatenate(found) if found else np.zeros(0, np.float32)
+
+    def _rise(self, block: Samples) -> Samples:
+        """Apply what is left of the fade-in after a resume."""
+        ramp = self._fade_in[self._rising : self._rising + len(block)]
+        if not len(ramp):
+            return block
+        self._rising += len(ramp)
+        block = block.copy()
+        block[: len(ramp)] *= ramp
+        return block
+
+    def _fall(self) -> None:
+        """Turn the next few reply samples into a fade to silence, and count them as played."""
+        self._silent_from = self.rendered
+        if not self._open or self._first_sample is None:
+            return
+        block = self._rise(self._read(len(self._fade_out)))
+        self._tail = block * self._fade_out[: len(block)]
+        self._position += len(block)
+        self._silent_from = self.rendered + len(block)
+        if len(block):
+            self._last_sample = self._silent_from
+
+    def _progress(self) -> Progress:
+        heard = bisect_right(self._word_ends, self._position)
+        played = self._position >= self._length
+        return Progress(
+            turn_id=self._turn_id,
+            heard_words=heard if self._first_sample is not None else 0,
+            first_sample=self._first_sample,
+            last_sample=self._last_sample,
+            silent_from=self._silent_from,
+            ahead_s=(self._length - self._position) / self.rate_hz,
+            ended=self._complete and played and self._open and not self._held,
+        )
