@@ -90,7 +90,7 @@ TABLE: Final[dict[tuple[State, Event], tuple[State, tuple[Command, ...]]]] = {
     (_S.HELD, _E.STOP_WORD): (_S.INTERRUPTED, (_C.CANCEL, _C.FORGET)),
     (_S.HELD, _E.STOP): (_S.IDLE, (_C.CANCEL,)),
     (_S.INTERRUPTED, _E.CLOSED): (_S.LISTENING, ()),
-    (_S.INTERRUPTED, _E.STOP): (_S.IDLE, ()),
+    (_S.INTERRUPTED, _E.STOP): (_S.IDLE, (_C.CANCEL,)),
 }
 
 

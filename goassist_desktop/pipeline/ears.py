@@ -7,7 +7,7 @@ words of an utterance are kept, over any number of pauses, until `forget` says t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ from goassist_desktop.pipeline.events import (
     SpeechPaused,
     SpeechStarted,
     TurnEnded,
+    WorkFailed,
 )
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples, Transcript
 from goassist_desktop.pipeline.protocols import Recogniser, TurnDetector, VoiceActivity
@@ -31,9 +32,7 @@ SPEECH_LASTS = 0.35
 ONSET_FRAMES = 2
 PREROLL_MS = 300
 """Recognition starts this much before the first frame called speech: soft first syllables."""
-TAIL_MS = 200
-"""And ends this much after the last."""
-PARTIAL_MS = 700
+PARTIAL_MS = 500
 """Between two readings of an utterance that goes on."""
 SETTLE_MS = 10_000
 """Words before a pause are settled once the utterance is longer than this …"""
@@ -74,7 +73,7 @@ class Memory:
 def edges(audio: Samples) -> tuple[int, int] | None:
     """First and one past the last sample that stand out of the background of (n,) at 16 kHz.
 
-    By the energy of 5 ms frames: above the quietest tenth by 12 dB, and within 40 dB of the loudest.
+    By the energy of 5 ms frames: 12 dB above the quietest tenth, and within 40 dB of the loudest.
     None when nothing stands out.
     """
     size = 5 * MS
@@ -130,7 +129,7 @@ class Ears:
         self._verdict: tuple[str, float] | None = None
         self._reading = 0  # a new one makes what older readings find worthless
         self._partial_at = 0
-        self._busy = False
+        self._reading_partial = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -211,18 +210,78 @@ class Ears:
 
     # -- words -----------------------------------------------------------------------------------
 
-    def _start(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._tell(WorkFailed(error))
+
+    async def _read(self, start: int, end: int) -> Transcript:
+        audio = self._memory.read(start, end)
+        return await self._recogniser.lane.run(self._recogniser.engine.transcribe, audio)
 
     def _read_partial(self) -> None:
-        """While the user speaks: read now and then, and never two readings at once."""
+        """While the user speaks: read now and then, never two partial readings at once."""
         utterance = self._utterance
         assert utterance is not None
-        if self._memory.end - utterance.settled_end >= LONGEST_MS * MS:
-            self._settle_at = self._memory.end
-        due = self._memory.end - self._partial_at >= PARTIAL_MS * MS
-        if due and not self._busy:
-            self._partial_at = self._memory.end
-            self._start(self._read_so_far(utterance, self._reading))
+        now = self._memory.end
+        if now - utterance.settled_end >= LONGEST_MS * MS:
+            self._start(self._settle(utterance, self._quietest(now - 4000 * MS, now)))
+        elif now - self._partial_at >= PARTIAL_MS * MS and not self._reading_partial:
+            self._partial_at = now
+            self._reading_partial = True
+            self._start(self._tell_partial(utterance, self._reading))
+
+    async def _tell_partial(self, utterance: _Utterance, reading: int) -> None:
+        try:
+            heard = await self._read(utterance.settled_end, self._memory.end)
+        finally:
+            self._reading_partial = False
+        if reading == self._reading and self._speaking:
+            self._tell(PartialText(utterance.joined(heard.text)))
+
+    async def _settle(self, utterance: _Utterance, cut: int) -> None:
+        """Read the part before `cut` for good, because the utterance grows too long."""
+        start, utterance.settled_end = utterance.settled_end, cut
+        place = len(utterance.settled)
+        utterance.settled.append("")
+        utterance.settled[place] = (await self._read(start, cut)).text
+
+    def _quietest(self, start: int, end: int) -> int:
+        """Where in [start, end) the quietest tenth of a second has its middle."""
+        size = 100 * MS
+        audio = self._memory.read(start, end)
+        power = np.convolve(np.square(audio), np.ones(size, np.float32), "valid")
+        return start + int(np.argmin(power)) + size // 2
+
+    async def _read_pause(self, utterance: _Utterance, reading: int) -> None:
+        """Find the words, then how finished they sound, while the silence goes on."""
+        end = self._memory.end
+        near = max(utterance.onset, self._last_speech - 1000 * MS)
+        found = edges(self._memory.read(near, end))
+        offset = self._last_speech if found is None else near + found[1]
+        whole = self._memory.read(utterance.start, end)
+        finished = asyncio.ensure_future(
+            self._detector.lane.run(self._detector.engine.finished, whole)
+        )
+        try:
+            heard = await self._read(utterance.settled_end, end)
+            text = utterance.joined(heard.text)
+            if reading == self._reading:
+                if end - utterance.settled_end >= SETTLE_MS * MS:
+                    utterance.settled.append(heard.text)
+                    utterance.settled_end = end
+                self._tell(
+                    SpeechPaused(
+                        text, self._ms(utterance.onset), self._ms(offset), heard.confidence
+                    )
+                )
+            probability = await finished
+        finally:
+            finished.cancel()
+        if reading == self._reading and text:
+            self._verdict = (text, probability)

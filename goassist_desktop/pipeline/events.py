@@ -39,7 +39,14 @@ class TurnEnded:
     """The turn detector says the user has finished."""
 
 
-EarsEvent = SpeechStarted | PartialText | SpeechPaused | TurnEnded
+@dataclass(frozen=True, slots=True)
+class WorkFailed:
+    """Work in the background ended in an error: EngineFailed is the world's, anything else a bug of ours."""
+
+    error: BaseException
+
+
+EarsEvent = SpeechStarted | PartialText | SpeechPaused | TurnEnded | WorkFailed
 
 # -- from the session, to captions, window, report and metrics -------------------------------------
 

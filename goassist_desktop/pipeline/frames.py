@@ -31,7 +31,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Speech:
-    """A piece of synthesised speech: samples (n,) at `rate_hz`, and the words they say, in order."""
+    """Synthesised speech: samples (n,) at `rate_hz`, and the words they say, in order."""
 
     samples: Samples
     rate_hz: int

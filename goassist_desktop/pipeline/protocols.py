@@ -1,9 +1,10 @@
 """One Protocol per stage. Stages and the session know engines and endpoints by these alone.
 
-An engine is plain synchronous code. Its constructor is cheap, `load()` does the work (files, warm-up
-with real shapes), and per-turn state lives in what it opens, never in the engine. `workers.Lane`
-runs it off the event loop. There is no cancel: closing the iterator an engine returned is the
-cancellation, and its clean-up is in `finally`. An engine downloads nothing; it is given a folder.
+An engine is plain synchronous code. Its constructor is cheap, `load()` does the work (files,
+warm-up with real shapes), and per-turn state lives in what it opens, never in the engine.
+`workers.Lane` runs it off the event loop. There is no cancel: closing the iterator an engine
+returned is the cancellation, and its clean-up is in `finally`. An engine downloads nothing; it is
+given a folder.
 """
 
 from __future__ import annotations

@@ -1,0 +1,46 @@
+"""What was said and heard, as the language model is told it.
+
+The assistant's side holds what left the loudspeaker, not what was generated. An exchange of which
+nothing was heard leaves no trace: its question is still open, and comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from goassist_desktop.pipeline.frames import Message
+
+
+class History:
+    """The system prompt, which is never dropped, and the exchanges since."""
+
+    def __init__(self, system_prompt: str) -> None:
+        self._system = Message("system", system_prompt)
+        self._exchanges: list[tuple[Message, Message]] = []
+
+    def record(self, user_text: str, heard_text: str) -> None:
+        """Remember an exchange, if any of the reply was heard."""
+        if heard_text:
+            self._exchanges.append((Message("user", user_text), Message("assistant", heard_text)))
+
+    def messages(self) -> list[Message]:
+        return [self._system, *(message for pair in self._exchanges for message in pair)]
+
+    async def prompt(
+        self,
+        user_text: str,
+        count_tokens: Callable[[Sequence[Message]], Awaitable[int]],
+        limit: int,
+    ) -> list[Message] | None:
+        """The messages to answer, at most `limit` tokens by the model's own count.
+
+        Drops the older half of the exchanges while it is too long: in large steps, because each one
+        costs the model's cache. None when even the words of the user alone do not fit.
+        """
+        while True:
+            messages = [*self.messages(), Message("user", user_text)]
+            if await count_tokens(messages) <= limit:
+                return messages
+            if not self._exchanges:
+                return None
+            del self._exchanges[: (len(self._exchanges) + 1) // 2]

@@ -1,0 +1,394 @@
+"""A conversation: applies the state machine's commands, and owns the current turn.
+
+Everything that happens comes through one inbox and is handled one at a time, on the event loop.
+Audio blocks do not queue there: they go straight to the ears, whatever the inbox waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from goassist_desktop.pipeline import clock as mark
+from goassist_desktop.pipeline.clock import INTERVALS, Marks, SampleClock
+from goassist_desktop.pipeline.conversation import Command, Event, State, step
+from goassist_desktop.pipeline.ears import Ears
+from goassist_desktop.pipeline.endpointing import EndOfTurn
+from goassist_desktop.pipeline.errors import EngineFailed
+from goassist_desktop.pipeline.events import (
+    BargeIn,
+    EarsEvent,
+    WorkFailed,
+    Notice,
+    PartialText,
+    ReplyText,
+    SessionEvent,
+    SpeechPaused,
+    SpeechStarted,
+    StateChanged,
+    TurnClosed,
+    TurnEnded,
+    UserText,
+)
+from goassist_desktop.pipeline.evidence import Evidence, is_stop, weigh
+from goassist_desktop.pipeline.frames import Samples, Speech
+from goassist_desktop.pipeline.history import History
+from goassist_desktop.pipeline.protocols import Endpoint
+from goassist_desktop.pipeline.resampling import at_rate, joined
+from goassist_desktop.pipeline.speaker import Speaker
+from goassist_desktop.pipeline.turn import Phrase, Turn, TurnSettings
+from goassist_desktop.pipeline.workers import Engines
+
+WARMUP_TURNS = 3
+WARMUP_MS = 60_000
+EMPTY_READINGS = 3
+"""Held, and still no words after this many readings: it is noise, and we go on speaking."""
+UNCLEAR_MS = 1000
+"""Speech this long without a word in it is answered with a question, once in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    system_prompt: str
+    turn: TurnSettings
+    end_of_turn: EndOfTurn
+
+
+@dataclass(frozen=True, slots=True)
+class _ReplyHeard:
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class _TurnOver:
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class _StopTalking:
+    pass
+
+
+_Happening = EarsEvent | _ReplyHeard | _TurnOver | _StopTalking
+
+
+class Session:
+    """One user at one endpoint. `run` holds the conversation until it is cancelled."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        engines: Engines,
+        settings: SessionSettings,
+        publish: Callable[[SessionEvent], None],
+    ) -> None:
+        self.state = State.IDLE
+        self.clock = SampleClock()
+        self.speculations = 0
+        """Turns begun before the user was known to have finished, heard or not."""
+        self._endpoint = endpoint
+        self._engines = engines
+        self._settings = settings
+        self._publish = publish
+        self._history = History(settings.system_prompt)
+        self._speaker = Speaker(endpoint.rate_hz)
+        self._inbox: asyncio.Queue[_Happening] = asyncio.Queue()  # bounded by what people say
+        self._ears = Ears(
+            engines.activity,
+            engines.detector,
+            engines.recogniser,
+            settings.end_of_turn,
+            self._inbox.put_nowait,
+            endpoint.capture_delay_ms,
+        )
+        self._phrases: dict[Phrase, Speech] = {}
+        self._turn: Turn | None = None
+        self._turns_begun = 0
+        self._turns_committed = 0
+        self._paused: SpeechPaused | None = None  # what the user said, up to the last pause
+        self._marks = Marks()
+        self._barge_ins: list[BargeIn] = []
+        self._onset_ms = 0.0
+        self._empty_readings = 0
+        self._asked_again = False
+        self._prefilling: asyncio.Task[None] | None = None
+
+    # -- from outside ----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Converse until cancelled. Raises what the endpoint raises, and bugs."""
+        loop = asyncio.get_running_loop()
+        await self._prepare()
+
+        def deliver(block: Samples) -> None:  # in the endpoint's thread
+            self.clock.advance(len(block))
+            loop.call_soon_threadsafe(self._on_block, block)
+
+        def notify(notice: Notice) -> None:
+            loop.call_soon_threadsafe(self._publish, notice)
+
+        try:
+            self._endpoint.start(self._speaker, deliver, notify)
+            await self._feed(Event.START)
+            while True:
+                await self._handle(await self._inbox.get())
+        finally:
+            if self.state is not State.IDLE:
+                await self._feed(Event.STOP)
+            self._endpoint.stop()
+            await self._ears.close()
+            if self._prefilling is not None:
+                await asyncio.wait((self._prefilling,))
+
+    def stop_talking(self) -> None:
+        """The stop button: end the reply, and ask for no other. From the event loop only."""
+        self._inbox.put_nowait(_StopTalking())
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being said, thought about or weighed."""
+        return self.state is not State.LISTENING or self._ears.speaking or self._turn is not None
+
+    # -- the loop's heartbeat --------------------------------------------------------------------
+
+    def _on_block(self, block: Samples) -> None:
+        self._ears.hear(block)
+        turn = self._turn
+        if turn is None or not turn.committed:
+            return
+        if turn.tick():
+            self._publish(ReplyText(turn.turn_id, turn.reply_text, turn.heard_text))
+        if turn.sounding and self.state is State.THINKING:
+            self._inbox.put_nowait(_ReplyHeard(turn))
+
+    async def _prepare(self) -> None:
+        """Everything that would cost the first turn time: phrases, and the prompt in the cache."""
+        voice, rate = self._engines.voice, self._speaker.rate_hz
+        for phrase in Phrase:
+            pieces = [piece async for piece in voice.lane.stream(voice.engine.speak, str(phrase))]
+            self._phrases[phrase] = at_rate(joined(pieces), rate)
+        if self.state is not State.IDLE:
+            self._prefill()
+    def _prefill(self) -> None:
+        model = self._engines.model
+        self._prefilling = asyncio.ensure_future(
+            model.lane.run(model.engine.prefill, self._history.messages())
+        )
+        self._prefilling.add_done_callback(self._prefilled)
+
+    def _prefilled(self, task: asyncio.Future[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._inbox.put_nowait(WorkFailed(error))
+
+    # -- what happens ----------------------------------------------------------------------------
+
+    async def _handle(self, happening: _Happening) -> None:
+        match happening:
+            case SpeechStarted(onset_ms):
+                self._publish(happening)
+                self._onset_ms = onset_ms
+                await self._feed(Event.ONSET)
+            case PartialText(text):
+                self._publish(happening)
+                await self._weigh_partial(text)
+            case SpeechPaused():
+                await self._on_pause(happening)
+            case TurnEnded():
+                await self._on_turn_ended()
+            case _ReplyHeard(turn):
+                if turn is self._turn and self.state is State.THINKING:
+                    await self._feed(Event.REPLY_HEARD)
+            case _TurnOver(turn):
+                await self._on_turn_over(turn)
+            case _StopTalking():
+                if self.state is not State.IDLE:
+                    await self._feed(Event.STOP_WORD)
+            case WorkFailed(error):
+                if not isinstance(error, EngineFailed):
+                    raise error
+                self._publish(Notice("error", str(error)))
+                if self.state is State.HELD:  # what it was will not be known
+                    await self._feed(Event.NO_WORDS)
+
+    async def _weigh_partial(self, text: str) -> None:
+        """While the user speaks over us: stop at the first real words, not at their end."""
+        if self.state not in (State.SPEAKING, State.HELD):
+            return
+        evidence = weigh(text)
+        if evidence in (Evidence.WORDS, Evidence.STOP):
+            await self._interrupt(Event.WORDS)
+        elif evidence is Evidence.NOTHING and self.state is State.HELD:
+            self._empty_readings += 1
+            if self._empty_readings >= EMPTY_READINGS:
+                await self._feed(Event.NO_WORDS)
+
+    async def _on_pause(self, paused: SpeechPaused) -> None:
+        if self.state in (State.SPEAKING, State.HELD):
+            match weigh(paused.text):
+                case Evidence.STOP:
+                    await self._interrupt(Event.STOP_WORD)
+                    return
+                case Evidence.WORDS:
+                    await self._interrupt(Event.WORDS)
+                case _:
+                    if self.state is State.HELD:
+                        await self._feed(Event.NO_WORDS)
+                    else:
+                        self._ears.forget()
+                    return
+        if self.state is not State.LISTENING:
+            return
+        self._paused = paused
+        if not paused.text:
+            await self._nothing_understood(paused)
+        elif not is_stop(paused.text):
+            await self._feed(Event.PAUSE)
+
+    async def _interrupt(self, event: Event) -> None:
+        if self.state is State.SPEAKING:
+            await self._feed(Event.ONSET)
+        await self._feed(event)
+
+    async def _nothing_understood(self, paused: SpeechPaused) -> None:
+        long_enough = paused.offset_ms - paused.onset_ms >= UNCLEAR_MS
+        self._ears.forget()
+        if long_enough and not self._asked_again:
+            self._asked_again = True
+            await self._feed(Event.PAUSE)
+            await self._decide()
+
+    async def _on_turn_ended(self) -> None:
+        if self.state is not State.LISTENING or self._paused is None:
+            return
+        if is_stop(self._paused.text):
+            self._publish(UserText(self._paused.text, final=True))
+            await self._feed(Event.STOP_WORD)
+        elif self._turn is not None:
+            self._asked_again = False
+            await self._decide()
+
+    async def _decide(self) -> None:
+        self._marks.set(mark.DECISION, self.clock.now_ms)
+        await self._feed(Event.DECIDED)
+
+    async def _on_turn_over(self, turn: Turn) -> None:
+        turn.raise_bug()
+        if turn is not self._turn or not turn.committed:
+            return
+        if turn.sounding and self.state is State.THINKING:  # over before the tick was handled
+            await self._feed(Event.REPLY_HEARD)
+        if self.state in (State.THINKING, State.SPEAKING):
+            self._close_turn()
+            await self._feed(Event.REPLY_ENDED)
+        # Held: the words decide; `_feed` comes back here when they were none.
+
+    # -- the state machine -----------------------------------------------------------------------
+
+    async def _feed(self, event: Event) -> None:
+        before = self.state
+        self.state, commands = step(before, event)
+        if self.state is not before:
+            self._publish(StateChanged(self.state, self.clock.now_ms))
+        for command in commands:
+            await self._carry_out(command, event)
+        if self.state is State.INTERRUPTED:
+            await self._feed(Event.CLOSED)
+        elif event is Event.NO_WORDS and self._turn is not None and self._turn.done:
+            await self._on_turn_over(self._turn)
+
+    async def _carry_out(self, command: Command, event: Event) -> None:
+        match command:
+            case Command.SPECULATE:
+                self._begin_turn()
+            case Command.COMMIT:
+                self._commit_turn()
+            case Command.CANCEL:
+                if self._turn is not None:
+                    if event in (Event.WORDS, Event.STOP_WORD):
+                        self._note_barge_in("stopped")
+                    await self._turn.cancel(str(event))
+                    self._close_turn()
+            case Command.HOLD:
+                self._empty_readings = 0
+                self._speaker.hold()
+            case Command.RESUME:
+                self._note_barge_in("resumed")
+                self._speaker.resume()
+            case Command.FORGET:
+                self._paused = None
+                self._ears.forget()
+
+    def _begin_turn(self) -> None:
+        """Work on the words so far. Only silence can follow them, or the turn is cancelled."""
+        paused = self._paused
+        assert paused is not None
+        self._turns_begun += 1
+        self._marks = Marks()
+        self._marks.set(mark.ONSET, paused.onset_ms)
+        self._marks.set(mark.OFFSET, paused.offset_ms)
+        self._marks.set(mark.FINAL_TEXT, self.clock.now_ms)
+        self._barge_ins = []
+        self.speculations += 1
+        self._turn = Turn(
+            self._turns_begun,
+            paused.text,
+            engines=self._engines,
+            history=self._history,
+            speaker=self._speaker,
+            clock=self.clock,
+            marks=self._marks,
+            settings=self._settings.turn,
+            phrases=self._phrases,
+            render_delay_ms=self._endpoint.render_delay_ms,
+            only=None if paused.text else Phrase.NOT_UNDERSTOOD,
+        )
+        self._turn.start(lambda turn: self._inbox.put_nowait(_TurnOver(turn)))
+
+    def _commit_turn(self) -> None:
+        turn = self._turn
+        assert turn is not None
+        self._turns_committed += 1
+        self._publish(UserText(turn.user_text, final=True))
+        turn.commit()
+        if turn.done:  # it failed while it waited
+            self._inbox.put_nowait(_TurnOver(turn))
+
+    def _note_barge_in(self, outcome: str) -> None:
+        silent_from = self._speaker.progress().silent_from
+        if silent_from is None:
+            return
+        silence_ms = silent_from * 1000 / self._speaker.rate_hz + self._endpoint.render_delay_ms
+        self._barge_ins.append(
+            BargeIn(self._onset_ms, silence_ms, "stopped" if outcome == "stopped" else "resumed")
+        )
+
+    def _close_turn(self) -> None:
+        """Remember what was heard of the turn, say so, and get ready for the next."""
+        turn, self._turn = self._turn, None
+        assert turn is not None
+        turn.raise_bug()
+        if not turn.committed:
+            return
+        if turn.user_text:
+            self._history.record(turn.user_text, turn.heard_text)
+        if turn.outcome == "failed":
+            self._publish(Notice("error", turn.reason))
+        early = self._turns_committed <= WARMUP_TURNS
+        self._publish(
+            TurnClosed(
+                turn_id=turn.turn_id,
+                user_text=turn.user_text,
+                reply_text=turn.reply_text,
+                heard_text=turn.heard_text,
+                outcome=turn.outcome,
+                warmup=early and (turn.marks.get(mark.DECISION) or 0) < WARMUP_MS,
+                marks_ms=turn.marks.as_dict(),
+                intervals_ms={name: turn.marks.interval(name) for name in INTERVALS},
+                barge_ins=tuple(self._barge_ins),
+                reason=turn.reason,
+            )
+        )
+        if self.state is not State.IDLE:
+            if self.state is not State.IDLE:
+            self._prefill()

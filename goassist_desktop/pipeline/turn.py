@@ -1,0 +1,286 @@
+"""One reply: language model → clauses → speech → loudspeaker. One task group, one cancel scope.
+
+A turn may begin before the user has finished; its sound then waits in the loudspeaker's buffer
+until `commit`. However it ends, its `finally` empties that buffer and learns what was heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import StrEnum
+
+from goassist_desktop.pipeline.chunker import Chunker
+from goassist_desktop.pipeline.speech_text import Token, heard_written, speakable
+
+from goassist_desktop.pipeline import clock as mark
+from goassist_desktop.pipeline.clock import Marks, SampleClock
+from goassist_desktop.pipeline.errors import EngineFailed
+from goassist_desktop.pipeline.events import Outcome
+from goassist_desktop.pipeline.frames import Speech
+from goassist_desktop.pipeline.history import History
+from goassist_desktop.pipeline.resampling import at_rate
+from goassist_desktop.pipeline.speaker import Progress, Speaker
+from goassist_desktop.pipeline.workers import Engines
+
+LEAD_S = 15.0
+"""Speech is made at most this much ahead of the loudspeaker."""
+
+
+class Phrase(StrEnum):
+    """What must be sayable when an engine is not: spoken once at start, and kept."""
+
+    STALLED = "Sorry, I lost my train of thought. Please ask me again."
+    FAILED = "Sorry, something went wrong on my side. Please ask me again."
+    TOO_LONG = "Sorry, that was more than I can take in at once. Please say it in fewer words."
+    NOT_UNDERSTOOD = "Sorry, I didn't catch that, could you say it again?"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """How replies are made."""
+
+    max_tokens: int
+    temperature: float
+    seed: int
+    context_tokens: int
+    """Of prompt and reply together."""
+    stall_s: float
+    """Without a token for this long, the reply is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    written: str
+    tokens: tuple[Token, ...]
+    first_word: int
+
+
+class Turn:
+    """Start it, perhaps commit it, and wait for it or cancel it; then read what came of it."""
+
+    def __init__(
+        self,
+        turn_id: int,
+        user_text: str,
+        *,
+        engines: Engines,
+        history: History,
+        speaker: Speaker,
+        clock: SampleClock,
+        marks: Marks,
+        settings: TurnSettings,
+        phrases: Mapping[Phrase, Speech],
+        render_delay_ms: float,
+        only: Phrase | None = None,
+    ) -> None:
+        """`only`: say just this phrase, and ask no model."""
+        self.turn_id = turn_id
+        self.user_text = user_text
+        self.marks = marks
+        self.committed = False
+        self.reply_text = ""
+        self.heard_text = ""
+        self.outcome: Outcome = "completed"
+        self.reason = ""
+        self._engines = engines
+        self._history = history
+        self._speaker = speaker
+        self._clock = clock
+        self._settings = settings
+        self._phrases = phrases
+        self._render_delay_ms = render_delay_ms
+        self._only = only
+        self._clauses: list[_Clause] = []
+        self._words = 0
+        self._heard_words = 0
+        self._played = asyncio.Event()
+        self._room = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    # -- the session's side ----------------------------------------------------------------------
+
+    def start(self, ended: Callable[[Turn], None]) -> None:
+        """Begin the work. `ended` is called once, however it ends."""
+        self._speaker.begin(self.turn_id)
+        self._task = asyncio.create_task(self._run(), name=f"turn {self.turn_id}")
+        self._task.add_done_callback(lambda _: ended(self))
+
+    def commit(self) -> None:
+        """Let it be heard."""
+        self.committed = True
+        self._speaker.open(self.turn_id)
+
+    async def cancel(self, reason: str) -> None:
+        """End it everywhere; returns when nothing of it is left."""
+        assert self._task is not None
+        if not self._task.done():
+            self.outcome, self.reason = "interrupted", reason
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+
+    @property
+    def done(self) -> bool:
+        return self._task is not None and self._task.done()
+
+    @property
+    def sounding(self) -> bool:
+        """Whether a first sample of it was heard."""
+        return self.marks.get(mark.FIRST_AUDIO) is not None
+
+    def raise_bug(self) -> None:
+        """Raise what ended the turn, if it was an error nobody foresaw."""
+        assert self._task is not None
+        if self._task.done() and not self._task.cancelled():
+            error = self._task.exception()
+            if error is not None:
+                raise error
+
+    def tick(self) -> bool:
+        """Look at the loudspeaker; called for every block of audio. True when more was heard."""
+        progress = self._speaker.progress()
+        if progress.turn_id != self.turn_id:
+            return False
+        if progress.ahead_s < LEAD_S:
+            self._room.set()
+        if progress.ended:
+            self._played.set()
+        return self._note(progress)
+
+    # -- the work --------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        clauses: asyncio.Queue[str | Phrase | None] = asyncio.Queue()  # bounded by max_tokens
+        try:
+            async with asyncio.TaskGroup() as group:
+                thinking = group.create_task(self._think(clauses))
+                group.create_task(self._speak(clauses, thinking))
+            self._speaker.complete(self.turn_id)
+            await self._played.wait()
+        finally:
+            last = self._speaker.flush(self.turn_id)
+            self._note(last)
+            if last.last_sample is not None:
+                self.marks.set(mark.AUDIO_END, self._ms(last.last_sample))
+
+    async def _think(self, clauses: asyncio.Queue[str | Phrase | None]) -> None:
+        """From the words of the user to clauses. A failure becomes a phrase that says so."""
+        try:
+            if self._only is not None:
+                clauses.put_nowait(self._only)
+            else:
+                await self._answer(clauses)
+        except TimeoutError:
+            self._fail(f"no word from the language model for {self._settings.stall_s:g} s")
+            clauses.put_nowait(Phrase.STALLED)
+        except EngineFailed as error:
+            self._fail(str(error))
+            clauses.put_nowait(Phrase.FAILED)
+        clauses.put_nowait(None)
+
+    async def _answer(self, clauses: asyncio.Queue[str | Phrase | None]) -> None:
+        settings, model = self._settings, self._engines.model
+        prompt = await self._history.prompt(
+            self.user_text,
+            lambda messages: model.lane.run(model.engine.count_tokens, messages),
+            min(settings.context_tokens, model.engine.context_tokens) - settings.max_tokens,
+        )
+        if prompt is None:
+            self.outcome, self.reason = "refused", "longer than the model's context"
+            clauses.put_nowait(Phrase.TOO_LONG)
+            return
+        chunker = Chunker()
+        pieces = model.lane.stream(
+            model.engine.reply,
+            prompt,
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            seed=settings.seed,
+        )
+        async with aclosing(pieces):
+            while True:
+                async with asyncio.timeout(settings.stall_s):
+                    piece = await anext(pieces, None)
+                if piece is None:
+                    break
+                self.marks.set(mark.FIRST_TOKEN, self._clock.now_ms)
+                self.reply_text += piece
+                for clause in chunker.push(piece):
+                    self._hand_over(clause, clauses)
+        for clause in chunker.finish():
+            self._hand_over(clause, clauses)
+
+    def _hand_over(self, clause: str, clauses: asyncio.Queue[str | Phrase | None]) -> None:
+        self.marks.set(mark.FIRST_CLAUSE, self._clock.now_ms)
+        clauses.put_nowait(clause)
+
+    async def _speak(
+        self, clauses: asyncio.Queue[str | Phrase | None], thinking: asyncio.Task[None]
+    ) -> None:
+        """From clauses to the loudspeaker, some seconds ahead of it."""
+        while (clause := await clauses.get()) is not None:
+            if isinstance(clause, Phrase):
+                self._say_phrase(clause)
+                continue
+            tokens = speakable(clause)
+            self._clauses.append(_Clause(clause, tokens, self._words))
+            text = " ".join(token.spoken for token in tokens if token.spoken)
+            if not text:
+                continue
+            voice = self._engines.voice
+            try:
+                async with aclosing(voice.lane.stream(voice.engine.speak, text)) as pieces:
+                    async for speech in pieces:
+                        await self._push(speech)
+            except EngineFailed as error:
+                self._fail(str(error))
+                self._say_phrase(Phrase.FAILED)
+                thinking.cancel()
+                return
+
+    async def _push(self, speech: Speech) -> None:
+        speech = at_rate(speech, self._speaker.rate_hz)
+        self._speaker.push(self.turn_id, speech.samples, speech.words)
+        self._words += len(speech.words)
+        if self._speaker.progress().ahead_s > LEAD_S:
+            self._room.clear()
+            await self._room.wait()
+
+    def _say_phrase(self, phrase: Phrase) -> None:
+        """Say what was made at start: it needs no engine."""
+        speech = self._phrases[phrase]
+        words = tuple(Token(word.text, word.text) for word in speech.words)
+        self._clauses.append(_Clause(str(phrase), words, self._words))
+        self._words += len(words)
+        self.reply_text = f"{self.reply_text} {phrase}".strip()
+        self._speaker.push(self.turn_id, speech.samples, speech.words)
+
+    def _fail(self, reason: str) -> None:
+        self.outcome, self.reason = "failed", reason
+
+    # -- what was heard --------------------------------------------------------------------------
+
+    def _note(self, progress: Progress) -> bool:
+        """Keep marks and heard words up with the loudspeaker. True when more was heard."""
+        if progress.first_sample is not None:
+            self.marks.set(mark.FIRST_AUDIO, self._ms(progress.first_sample))
+        if progress.heard_words == self._heard_words:
+            return False
+        self._heard_words = progress.heard_words
+        self.heard_text = self._heard()
+        return True
+
+    def _ms(self, rendered: int) -> float:
+        return rendered * 1000 / self._speaker.rate_hz + self._render_delay_ms
+
+    def _heard(self) -> str:
+        """The written words all of whose sound left the loudspeaker."""
+        parts = []
+        for clause in self._clauses:
+            heard = self._heard_words - clause.first_word
+            if heard <= 0:
+                break
+            parts.append(heard_written(clause.written, clause.tokens, heard))
+        return "".join(parts).strip()
