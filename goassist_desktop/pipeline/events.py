@@ -41,7 +41,7 @@ class TurnEnded:
 
 @dataclass(frozen=True, slots=True)
 class WorkFailed:
-    """Work in the background ended in an error: EngineFailed is the world's, anything else a bug of ours."""
+    """Work in the background ended in an error: EngineFailed is the world's, others are bugs."""
 
     error: BaseException
 

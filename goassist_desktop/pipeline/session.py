@@ -19,7 +19,6 @@ from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import (
     BargeIn,
     EarsEvent,
-    WorkFailed,
     Notice,
     PartialText,
     ReplyText,
@@ -30,6 +29,7 @@ from goassist_desktop.pipeline.events import (
     TurnClosed,
     TurnEnded,
     UserText,
+    WorkFailed,
 )
 from goassist_desktop.pipeline.evidence import Evidence, is_stop, weigh
 from goassist_desktop.pipeline.frames import Samples, Speech
@@ -170,6 +170,7 @@ class Session:
             self._phrases[phrase] = at_rate(joined(pieces), rate)
         if self.state is not State.IDLE:
             self._prefill()
+
     def _prefill(self) -> None:
         model = self._engines.model
         self._prefilling = asyncio.ensure_future(
@@ -390,5 +391,4 @@ class Session:
             )
         )
         if self.state is not State.IDLE:
-            if self.state is not State.IDLE:
             self._prefill()

@@ -12,10 +12,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 
-from goassist_desktop.pipeline.chunker import Chunker
 from goassist_desktop.pipeline.speech_text import Token, heard_written, speakable
 
 from goassist_desktop.pipeline import clock as mark
+from goassist_desktop.pipeline.chunker import Chunker
 from goassist_desktop.pipeline.clock import Marks, SampleClock
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import Outcome
