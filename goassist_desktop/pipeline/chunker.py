@@ -1,0 +1,160 @@
+"""Pieces of text, as the language model makes them, into clauses to speak.
+
+The first clause is cut early, because the user waits for it; the next ones are longer, because
+longer ones sound better and there is time while the first is played.
+"""
+
+from __future__ import annotations
+
+import re
+
+FIRST_WORDS = 7
+"""The first clause has at most this many words, unless none of them is a place to cut."""
+NATURAL_WORDS = 5
+"""… and ends after this many already, where a conjunction or preposition follows."""
+FEWEST_WORDS = 4
+"""Fewer words are not worth a clause of their own, short of a sentence end or a first comma."""
+MOST_WORDS = 40
+
+OPENERS = "\"'“\u2018«([{*_`"
+CLOSERS = "\"'”’»)]}*_`"
+ABBREVIATIONS = frozenset(
+    """adm approx apt ave blvd capt cf co col corp dept dr ed eg e.g est etc fig gen gov hon ie i.e
+    inc jr lt ltd max messrs min mr mrs ms mt no nos op p pp prof rep rev sen sgt sr st univ vol
+    vs""".split()
+)
+"""Lower case, without the last dot."""
+INITIALS = re.compile(r"(?:[^\W\d_]\.)+")
+LIST_NUMBER = re.compile(r"\(?\d{1,3}[.)]")
+
+BREAK_BEFORE = frozenset(
+    """about after although and as at because before between but by during for from if in into nor
+    of on or since so than that though through to under until when where whereas which while who
+    with""".split()
+)
+"""Words that begin a phrase: a cut before one of them is the least audible."""
+NEVER_LAST = BREAK_BEFORE | frozenset(
+    """a an the this these those my your his her its our their no not very more most some any each
+    every is are was were be been am will would can could should may might must shall do does did
+    has have had i we they he she it you""".split()
+)
+"""Words that lean on the next one."""
+
+
+class Chunker:
+    """Clauses of one reply.
+
+    Joined, the clauses are exactly the pieces joined. They depend on the text alone, never on how
+    it was split into pieces: a cut is decided by the character that begins the next word, and only
+    from what is before it. So a clause comes out with that character, and the last in `finish`.
+    """
+
+    def __init__(self, first_words: int = FIRST_WORDS) -> None:
+        self._first_words = first_words
+        self._first = True
+        self._text = ""
+
+    def push(self, piece: str) -> list[str]:
+        """Clauses that `piece` completes, white space after a clause included."""
+        clauses = []
+        for char in piece:
+            if self._text and self._text[-1].isspace() and not char.isspace():
+                cut = self._cut(char)
+                if cut:
+                    clauses.append(self._text[:cut])
+                    self._text = self._text[cut:]
+                    self._first = False
+            self._text += char
+        return clauses
+
+    def finish(self) -> list[str]:
+        """What is left, if anything; without a word in it only where the whole reply has none
+        or ends in symbols. The chunker is then ready for another reply."""
+        rest, self._text, self._first = self._text, "", True
+        return [rest] if rest else []
+
+    def _cut(self, following: str) -> int:
+        """Characters to cut off now that a word begins with `following`; 0 for none."""
+        words = [word for word in re.finditer(r"\S+", self._text) if _is_word(word.group())]
+        if not words:
+            return 0
+        count = len(words)
+        if self._ends_sentence(following):
+            return len(self._text)
+        if _ends_clause(self._text) and count >= (2 if self._first else FEWEST_WORDS):
+            return len(self._text)
+        if self._first and count > NATURAL_WORDS:
+            natural = self._natural(words, NATURAL_WORDS)
+            if natural:
+                return natural
+        if count < (self._first_words if self._first else MOST_WORDS):
+            return 0
+        return self._latest(words, following) or (len(self._text) if count >= MOST_WORDS else 0)
+
+    def _ends_sentence(self, following: str) -> bool:
+        text = self._text.rstrip()
+        if "\n" in self._text[len(text) :]:
+            return True
+        word = text.rsplit(None, 1)[-1]
+        mark = word.rstrip(CLOSERS)
+        if not mark.endswith((".", "!", "?")) or mark.endswith("..") or following.islower():
+            return False
+        if not mark.endswith("."):
+            return True
+        if LIST_NUMBER.fullmatch(word):
+            return len(text) > len(word)
+        bare = mark.lstrip(OPENERS).removesuffix(".").lower()
+        if bare in ("no", "nos") and not following.isdigit():
+            return True
+        return bare not in ABBREVIATIONS and not INITIALS.fullmatch(bare + ".")
+
+    def _natural(self, words: list[re.Match[str]], fewest: int) -> int:
+        """The last cut in front of a phrase that leaves at least `fewest` words, 0 for none."""
+        for count in range(len(words) - 1, fewest - 1, -1):
+            start = words[count].start()
+            if (
+                _core(words[count].group()) in BREAK_BEFORE
+                and _core(words[count - 1].group()) not in NEVER_LAST
+                and _joins(self._text, start)
+            ):
+                return start
+        return 0
+
+    def _latest(self, words: list[re.Match[str]], following: str) -> int:
+        """Where to cut words that are too many: in front of a phrase, else after the last word
+        that does not lean on its next, else between any two plain words, 0 for nowhere."""
+        fewest = min(FEWEST_WORDS, self._first_words)
+        natural = self._natural(words, fewest)
+        if natural:
+            return natural
+        ends = [word.start() for word in words[1:]] + [len(self._text)]
+        plain = [
+            (word, cut)
+            for word, cut in zip(words[fewest - 1 :], ends[fewest - 1 :], strict=True)
+            if _joins(self._text, cut, following)
+        ]
+        firm = [cut for word, cut in plain if _core(word.group()) not in NEVER_LAST]
+        return (firm or [cut for _, cut in plain] or [0])[-1]
+
+
+def _ends_clause(text: str) -> bool:
+    word = text.rsplit(None, 1)[-1]
+    mark = word.rstrip(CLOSERS)
+    if mark in ("-", "–", "—"):
+        before = text.rstrip().removesuffix(word).rstrip()
+        return before[-1:].isalpha()
+    return mark.endswith((",", ";", ":", "…", "...", "—")) and _core(mark) not in ABBREVIATIONS
+
+
+def _joins(text: str, cut: int, following: str = "") -> bool:
+    """Whether the cut is between two plain words, not beside a number, a symbol or markup."""
+    after = text[cut : cut + 1] or following
+    return text[:cut].rstrip()[-1:].isalpha() and after.isalpha()
+
+
+def _is_word(text: str) -> bool:
+    return any(char.isalnum() for char in text)
+
+
+def _core(word: str) -> str:
+    return word.strip(OPENERS + CLOSERS + ".,;:!?").lower()
