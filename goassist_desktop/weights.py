@@ -89,11 +89,11 @@ def verify(names: Iterable[str], progress: Callable[[int], None] | None = None) 
     return faults
 
 
-def select(names: Iterable[str]) -> tuple[Model, ...]:
+def select(names: str | Iterable[str]) -> tuple[Model, ...]:
     """The models of profiles and of single names, each once. Raises BadInput saying what exists."""
     known = manifest.load()
     chosen: dict[str, Model] = {}
-    for name in names:
+    for name in (names,) if isinstance(names, str) else names:
         if name not in known.profiles and name not in known.models:
             raise BadInput(
                 f"'{name}' is neither a profile ({', '.join(known.profiles)}) "
@@ -105,7 +105,7 @@ def select(names: Iterable[str]) -> tuple[Model, ...]:
 
 
 def pull(
-    names: Iterable[str],
+    names: str | Iterable[str],
     *,
     source: Path | None = None,
     progress: Callable[[Progress], None] | None = None,

