@@ -82,7 +82,7 @@ def _say(path: Path, number: int, entry: dict[str, Any]) -> Say:
         raise invalid("wav", "must be the path of a recording")
     wav = path.parent / entry["wav"]
     if not wav.is_file():
-        raise invalid("wav", f"no such file: {wav}")
+        raise invalid("wav", "no such file; paths are relative to the script")
 
     after = entry.get("after", "quiet")
     if after not in get_args(After):
