@@ -133,9 +133,9 @@ class Ears:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
-    def speaking(self) -> bool:
-        """Whether the user is speaking now."""
-        return self._speaking
+    def busy(self) -> bool:
+        """Whether the user is speaking, or what they said is still being judged."""
+        return self._speaking or bool(self._tasks) or self._verdict is not None
 
     def forget(self) -> None:
         """The utterance was answered, or is not wanted: the next speech is a new one."""

@@ -148,7 +148,12 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether something is being said, thought about or weighed."""
-        return self.state is not State.LISTENING or self._ears.speaking or self._turn is not None
+        return (
+            self.state is not State.LISTENING
+            or self._ears.busy
+            or self._turn is not None
+            or not self._inbox.empty()
+        )
 
     # -- the loop's heartbeat --------------------------------------------------------------------
 

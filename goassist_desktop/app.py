@@ -1,0 +1,94 @@
+"""The composition root: from settings to engines, and from engines to a session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+
+from goassist_desktop import weights
+from goassist_desktop.config import Config
+from goassist_desktop.pipeline.endpointing import EndOfTurn
+from goassist_desktop.pipeline.engines import create
+from goassist_desktop.pipeline.events import SessionEvent
+from goassist_desktop.pipeline.protocols import Endpoint, Engine, EngineInfo
+from goassist_desktop.pipeline.session import Session, SessionSettings
+from goassist_desktop.pipeline.turn import TurnSettings
+from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
+
+STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
+_OWN_MODEL = {"moonshine": "moonshine-tiny-en"}
+"""Engines whose model is not the one the profile has for their stage."""
+
+
+def _threads(stage: str) -> int:
+    """Cores for a stage. The two heavy ones may take all: they seldom work at once."""
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    return {"recognition": min(cores, 4), "language_model": min(cores, 8)}.get(stage, 1)
+
+
+@contextmanager
+def loaded_engines(config: Config) -> Iterator[Engines]:
+    """Every stage's engine, loaded and warm; closed at the end.
+
+    Raises ModelMissing and EngineFailed.
+    """
+    models = {model.stage: model.name for model in weights.profile(config.profile)}
+    engines: dict[str, Any] = {}
+    for stage in STAGES:
+        name = getattr(config.engines, stage)
+        folder = weights.path(_OWN_MODEL.get(name, models[stage]))
+        engines[stage] = create(stage, name, folder, threads=_threads(stage))
+    lanes = {stage: ThreadLane(stage) for stage in STAGES if stage != "voice_activity"}
+    try:
+        with ThreadPoolExecutor(len(STAGES), thread_name_prefix="load") as pool:
+            loading = [pool.submit(engine.load) for engine in engines.values()]
+        for done in loading:
+            done.result()
+        yield Engines(
+            activity=engines["voice_activity"],
+            detector=Hosted(engines["turn_detection"], lanes["turn_detection"]),
+            recogniser=Hosted(engines["recognition"], lanes["recognition"]),
+            model=Hosted(engines["language_model"], lanes["language_model"]),
+            voice=Hosted(engines["synthesis"], lanes["synthesis"]),
+        )
+    finally:
+        for lane in lanes.values():
+            lane.close()
+        for engine in engines.values():
+            engine.close()
+
+
+def engine_infos(engines: Engines) -> list[EngineInfo]:
+    """What is in use, one entry per stage, in the order of the pipeline."""
+    hosted = (engines.detector, engines.recogniser, engines.model, engines.voice)
+    in_use: list[Engine] = [engines.activity, *(h.engine for h in hosted)]
+    return [engine.info for engine in in_use]
+
+
+def make_session(
+    config: Config,
+    engines: Engines,
+    endpoint: Endpoint,
+    publish: Callable[[SessionEvent], None],
+) -> Session:
+    """A session of this configuration at an endpoint."""
+    reply, taking = config.reply, config.turn_taking
+    settings = SessionSettings(
+        system_prompt=reply.system_prompt,
+        turn=TurnSettings(
+            max_tokens=reply.max_tokens,
+            temperature=reply.temperature,
+            seed=reply.seed,
+            context_tokens=reply.context_tokens,
+            stall_s=reply.stall_s,
+        ),
+        end_of_turn=EndOfTurn(
+            pause_ms=taking.pause_ms, unsure_ms=taking.unsure_ms, open_ms=taking.open_ms
+        ),
+    )
+    return Session(endpoint, engines, settings, publish)

@@ -1,0 +1,87 @@
+"""`goassist`: talk at this machine's own microphone and loudspeaker.
+
+Where there is none, the program says so and holds its demonstration conversation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import platformdirs
+from rich.console import Console
+
+from goassist_desktop.app import engine_infos, loaded_engines, make_session
+from goassist_desktop.captions import Captions, latency_table
+from goassist_desktop.commands import settings
+from goassist_desktop.commands.talk import show
+from goassist_desktop.config import Config
+from goassist_desktop.pipeline.endpoints.room import Room
+from goassist_desktop.pipeline.errors import DeviceFailed
+from goassist_desktop.pipeline.events import SessionEvent
+from goassist_desktop.report import Report
+from goassist_desktop.talk import hold, read_recording
+from goassist_desktop.talk_script import one_by_one
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    settings.add_flags(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    config = settings.configured(args)
+    console = Console(highlight=False)
+    try:
+        return _at_the_microphone(config, console)
+    except DeviceFailed as error:
+        console.print(f"  {error}", style="yellow", markup=False)
+        console.print("  Holding the demonstration conversation instead.", style="yellow")
+        return demonstrate(config, console)
+
+
+def _at_the_microphone(config: Config, console: Console) -> int:
+    # Imported late: it needs PortAudio, whose absence is a message and not the end.
+    from goassist_desktop.pipeline.endpoints.local import LocalEndpoint
+
+    endpoint = LocalEndpoint(config.audio.input_device or None, config.audio.output_device or None)
+    with loaded_engines(config) as engines, Captions(console) as captions:
+        report = Report(engine_infos(engines))
+
+        def publish(event: SessionEvent) -> None:
+            report.take(event)
+            captions.take(event)
+
+        session = make_session(config, engines, endpoint, publish)
+        console.print("  Say something. Ctrl-C ends.", style="bold")
+        try:
+            asyncio.run(session.run())
+        except KeyboardInterrupt:
+            captions.__exit__(None, None, None)
+            if report.turns:
+                console.print(latency_table(report.as_dict(session.speculations)))
+    return 0
+
+
+def demonstrate(config: Config, console: Console) -> int:
+    """Recorded questions, answered aloud to a WAV, with captions and the latency table."""
+    folder = Path(platformdirs.user_data_dir("goassist", appauthor=False)) / "demonstration"
+    folder.mkdir(parents=True, exist_ok=True)
+    with as_file(files("goassist_desktop") / "demo") as demo:
+        script = one_by_one(sorted(demo.glob("*.flac")))
+        sounds = [read_recording(say.wav) for say in script]
+        held = hold(
+            config,
+            script,
+            sounds,
+            console,
+            room=Room(),
+            reply=folder / "reply.wav",
+            mic=folder / "mic.wav",
+        )
+    (folder / "report.json").write_text(json.dumps(held.report, indent=1) + "\n", encoding="utf-8")
+    status = show(held, console)
+    console.print(f"  To hear it: {folder}", style="bold", soft_wrap=True)
+    return status

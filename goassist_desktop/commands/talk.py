@@ -1,0 +1,93 @@
+"""`goassist talk`: a conversation from recordings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from goassist_desktop.captions import latency_table
+from goassist_desktop.commands import settings
+from goassist_desktop.pipeline.endpoints.room import Room, noise_at
+from goassist_desktop.pipeline.errors import BadInput
+from goassist_desktop.pipeline.frames import Samples
+from goassist_desktop.talk import DEVICE_RATE_HZ, Held, hold, read_recording
+from goassist_desktop.talk_script import Say, one_by_one, read_script
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("talk", help="hold a conversation from recordings")
+    parser.add_argument("wavs", nargs="*", type=Path, metavar="WAV", help="what the user says")
+    parser.add_argument("--script", type=Path, metavar="TOML", help="who says what, and when")
+    parser.add_argument("--out", type=Path, metavar="WAV", help="what the loudspeaker played")
+    parser.add_argument("--mic-out", type=Path, metavar="WAV", help="what the microphone heard")
+    parser.add_argument("--report", type=Path, metavar="JSON", help="turns, marks and latencies")
+    parser.add_argument("--face", type=Path, metavar="JSONL", help="blendshapes, one line a frame")
+    parser.add_argument(
+        "--echo-delay-ms", type=float, metavar="N", help="loudspeaker to microphone"
+    )
+    parser.add_argument("--echo-gain-db", type=float, metavar="G", help="0: as loud as played")
+    parser.add_argument("--noise", type=Path, metavar="WAV", help="noise in the room, repeated")
+    parser.add_argument("--snr-db", type=float, metavar="D", help="speech above that noise")
+    settings.add_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 when every recording got its answer, else 1. Raises BadInput for bad input."""
+    if args.face is not None:
+        raise BadInput("--face: there is no face yet")
+    script = _script(args)
+    config = settings.configured(args)
+    sounds = [read_recording(say.wav) for say in script]
+    room = _room(args, sounds)
+    report = _writable(args.report) if args.report else None
+    console = Console(highlight=False)
+    held = hold(config, script, sounds, console, room=room, reply=args.out, mic=args.mic_out)
+    if report is not None:
+        report.write_text(json.dumps(held.report, indent=1) + "\n", encoding="utf-8")
+    return show(held, console)
+
+
+def show(held: Held, console: Console) -> int:
+    """The figures, and the exit status they mean."""
+    console.print(latency_table(held.report))
+    rss = held.report["peak_rss_mb"]
+    console.print(f"  ready in {held.ready_s:.1f} s · peak memory {rss:.0f} MB", style="dim")
+    for wav in held.unanswered:
+        console.print(f"goassist: {wav}: got no answer", markup=False)
+    return 1 if held.unanswered else 0
+
+
+def _script(args: argparse.Namespace) -> tuple[Say, ...]:
+    if args.script is not None:
+        if args.wavs:
+            raise BadInput(f"{args.wavs[0]}: recordings are named in the script {args.script}")
+        return read_script(args.script)
+    if not args.wavs:
+        raise BadInput("talk: no recording was given; name one or more, or a --script")
+    return one_by_one(args.wavs)
+
+
+def _room(args: argparse.Namespace, sounds: list[Samples]) -> Room:
+    if args.echo_delay_ms is not None and args.echo_gain_db is None:
+        raise BadInput("--echo-delay-ms: needs --echo-gain-db too")
+    if (args.noise is None) != (args.snr_db is None):
+        raise BadInput("--noise and --snr-db: one needs the other")
+    noise = None
+    if args.noise is not None:
+        noise = noise_at(args.snr_db, read_recording(args.noise), sounds, DEVICE_RATE_HZ)
+    return Room(
+        echo_delay_ms=args.echo_delay_ms or 0.0, echo_gain_db=args.echo_gain_db, noise=noise
+    )
+
+
+def _writable(path: Path) -> Path:
+    """The path, once it is known that it can be written."""
+    try:
+        path.touch()
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from error
+    return path

@@ -1,0 +1,170 @@
+"""Settings: a TOML file, overridden by GOASSIST_… variables, overridden by flags.
+
+The file is `config.toml` in the configuration folder, or what GOASSIST_CONFIG names. Every
+setting is one line of the dataclasses below: its default, and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from goassist_desktop.pipeline.engines import REGISTRY
+from goassist_desktop.pipeline.errors import ConfigError
+
+_NOT_SETTINGS = ("GOASSIST_CONFIG", "GOASSIST_MODELS_DIR")
+
+SYSTEM_PROMPT = (
+    "You are GoAssist, a friendly voice assistant. Your words are spoken aloud: answer in one or "
+    "two short, plain sentences, without lists, markup or code. When you do not know something, "
+    "say that you don't have that information yet, and suggest a next step."
+)
+
+
+def _setting(default: Any, *, among: Sequence[str] = (), low: float = 0, high: float = 0) -> Any:
+    """A field with what is allowed: one of `among`, or a number from `low` to `high`."""
+    return field(default=default, metadata={"among": tuple(among), "low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    voice_activity: str = _setting("silero", among=REGISTRY["voice_activity"])
+    turn_detection: str = _setting("smart-turn", among=REGISTRY["turn_detection"])
+    recognition: str = _setting("whisper", among=REGISTRY["recognition"])
+    language_model: str = _setting("llama-cpp", among=REGISTRY["language_model"])
+    synthesis: str = _setting("hibari", among=REGISTRY["synthesis"])
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    input_device: str = _setting("")
+    """Part of a device's name; empty: the system's choice."""
+    output_device: str = _setting("")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    system_prompt: str = _setting(SYSTEM_PROMPT)
+    max_tokens: int = _setting(256, low=16, high=2048)
+    temperature: float = _setting(0.0, low=0, high=2)
+    seed: int = _setting(0, low=0, high=2**31 - 1)
+    context_tokens: int = _setting(8192, low=1024, high=8192)
+    stall_s: float = _setting(8.0, low=0.5, high=120)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTaking:
+    pause_ms: float = _setting(200.0, low=100, high=1000)
+    unsure_ms: float = _setting(1000.0, low=200, high=5000)
+    open_ms: float = _setting(1800.0, low=200, high=10000)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    profile: str = _setting("embedded", among=("embedded", "ci"))
+    """Which models are used: see `goassist models list`."""
+    engines: EngineChoice = field(default_factory=EngineChoice)
+    audio: Audio = field(default_factory=Audio)
+    reply: Reply = field(default_factory=Reply)
+    turn_taking: TurnTaking = field(default_factory=TurnTaking)
+
+
+def default_path() -> Path:
+    """Where the configuration file is looked for."""
+    chosen = os.environ.get("GOASSIST_CONFIG")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_config_dir("goassist", appauthor=False)) / "config.toml"
+
+
+def load(flags: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> Config:
+    """The settings in force. `flags` maps 'audio.input_device' and the like to text.
+
+    Raises ConfigError with the key, the value and what is allowed.
+    """
+    known = {key: spec for key, spec in _settings()}
+    chosen: dict[str, Any] = {}
+    path = default_path()
+    for key, value in _from_file(path):
+        if key not in known:
+            raise ConfigError(f"{path}: {key}: unknown; known are {', '.join(sorted(known))}")
+        chosen[key] = _checked(f"{path}: {key}", value, known[key])
+    variables = {f"GOASSIST_{key.replace('.', '_').upper()}": key for key in known}
+    for name, text in sorted(environment.items()):
+        if not name.startswith("GOASSIST_") or name in _NOT_SETTINGS:
+            continue
+        if name not in variables:
+            raise ConfigError(f"{name}: unknown; known are {', '.join(sorted(variables))}")
+        key = variables[name]
+        chosen[key] = _checked(name, _parsed(text, known[key]), known[key])
+    for key, text in flags.items():
+        if key not in known:
+            raise ConfigError(f"--set {key}: unknown; known are {', '.join(sorted(known))}")
+        chosen[key] = _checked(f"--set {key}", _parsed(text, known[key]), known[key])
+    return _built(chosen)
+
+
+def _settings() -> Iterator[tuple[str, Any]]:
+    for spec in fields(Config):
+        section = spec.default_factory
+        if is_dataclass(section):
+            yield from ((f"{spec.name}.{inner.name}", inner) for inner in fields(section))
+        else:
+            yield spec.name, spec
+
+
+def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{name}", inner) for name, inner in value.items())
+        else:
+            yield key, value
+
+
+def _parsed(text: str, spec: Any) -> Any:
+    """Text of a variable or flag as the setting's type; left as text where it is not one."""
+    try:
+        return type(spec.default)(text)
+    except ValueError:
+        return text
+
+
+def _checked(where: str, value: Any, spec: Any) -> Any:
+    want, among = type(spec.default), spec.metadata["among"]
+    low, high = spec.metadata["low"], spec.metadata["high"]
+    if want is float and type(value) is int:
+        value = float(value)
+    if type(value) is not want:
+        allowed = f"a {'text' if want is str else 'number'}"
+    elif among and value not in among:
+        allowed = f"one of {', '.join(among)}"
+    elif want is not str and not low <= value <= high:
+        allowed = f"a number from {low:g} to {high:g}"
+    else:
+        return value
+    raise ConfigError(f"{where} = {value!r}: must be {allowed}")
+
+
+def _built(chosen: Mapping[str, Any]) -> Config:
+    def of(section: str) -> dict[str, Any]:
+        prefix = f"{section}."
+        return {k.removeprefix(prefix): v for k, v in chosen.items() if k.startswith(prefix)}
+
+    sections = {
+        spec.name: spec.default_factory(**of(spec.name))  # type: ignore[misc]
+        for spec in fields(Config)
+        if is_dataclass(spec.default_factory)
+    }
+    return Config(**sections, **{k: v for k, v in chosen.items() if "." not in k})

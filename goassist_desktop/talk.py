@@ -1,0 +1,205 @@
+"""A conversation from recordings, through the very session that serves the microphone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from goassist_desktop.app import engine_infos, loaded_engines, make_session
+from goassist_desktop.captions import Captions
+from goassist_desktop.config import Config
+from goassist_desktop.pipeline import audio_files
+from goassist_desktop.pipeline import clock as mark
+from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ, CaptureChain
+from goassist_desktop.pipeline.endpoints.recording import RecordingEndpoint, Said
+from goassist_desktop.pipeline.endpoints.room import Room
+from goassist_desktop.pipeline.errors import GoAssistError
+from goassist_desktop.pipeline.events import SessionEvent, TurnClosed, UserText
+from goassist_desktop.pipeline.evidence import is_stop
+from goassist_desktop.pipeline.frames import Samples
+from goassist_desktop.pipeline.resampling import resample
+from goassist_desktop.pipeline.session import Session
+from goassist_desktop.report import Report
+from goassist_desktop.talk_script import Say
+
+QUIET_S = 0.5
+"""The assistant has been quiet for this long before the next recording is spoken."""
+SETTLED_S = 1.0
+"""Nothing heard, said or thought for this long after a recording: it gets no answer."""
+PATIENCE_S = 120.0
+"""A session busy for longer than this with one recording is stuck."""
+POLL_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What came of a conversation."""
+
+    report: dict[str, Any]
+    unanswered: tuple[Path, ...]
+    ready_s: float
+    """From the start of loading until the microphone was open."""
+
+
+def read_recording(path: Path) -> Samples:
+    """A recording as the microphone will hear it: mono at 48 kHz. Raises BadInput."""
+    samples, rate_hz = audio_files.read(path)
+    return resample(samples, rate_hz, DEVICE_RATE_HZ)
+
+
+def hold(
+    config: Config,
+    script: Sequence[Say],
+    sounds: Sequence[Samples],
+    console: Console,
+    *,
+    room: Room,
+    reply: Path | None = None,
+    mic: Path | None = None,
+) -> Held:
+    """Hold the conversation in real time, with captions. `sounds` are the script's recordings.
+
+    Raises the errors of engines, endpoint and files.
+    """
+    started = time.monotonic()
+    with loaded_engines(config) as engines:
+        infos = engine_infos(engines)
+        report = Report(infos)
+        endpoint = RecordingEndpoint(CaptureChain(), room=room, reply=reply, mic=mic)
+        console.print(f"  {', '.join(info.model for info in infos)}", style="dim")
+        with Captions(console) as captions:
+            heard: list[str] = []
+
+            def publish(event: SessionEvent) -> None:
+                report.take(event)
+                captions.take(event)
+                if isinstance(event, UserText) and event.final:
+                    heard.append(event.text)
+
+            session = make_session(config, engines, endpoint, publish)
+            said, ready_s = asyncio.run(_converse(session, endpoint, script, sounds, started))
+        stops = any(is_stop(text) for text in heard)
+        unanswered = tuple(
+            say.wav
+            for say, span in zip(script, said, strict=True)
+            if not _answered(span, report.turns, stops)
+        )
+        return Held(report.as_dict(session.speculations), unanswered, ready_s)
+
+
+async def _converse(
+    session: Session,
+    endpoint: RecordingEndpoint,
+    script: Sequence[Say],
+    sounds: Sequence[Samples],
+    started: float,
+) -> tuple[list[Said], float]:
+    running = asyncio.create_task(session.run())
+    reciting = asyncio.create_task(_recite(session, endpoint, script, sounds))
+    try:
+        while endpoint.position == 0 and not running.done():
+            await asyncio.sleep(POLL_S)
+        ready_s = time.monotonic() - started
+        await asyncio.wait((running, reciting), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():  # only ever by an error
+            await running
+        return await reciting, ready_s
+    finally:
+        for task in (reciting, running):
+            task.cancel()
+        await asyncio.wait((reciting, running))
+
+
+async def _recite(
+    session: Session,
+    endpoint: RecordingEndpoint,
+    script: Sequence[Say],
+    sounds: Sequence[Samples],
+) -> list[Said]:
+    """Speak each recording at its time, and wait until the last one was answered."""
+    until = _Until(session, endpoint)
+    before: Said | None = None
+    for say, sound in zip(script, sounds, strict=True):
+        delay = round(say.delay_s * DEVICE_RATE_HZ)
+        if say.after == "start":
+            await until.position(delay)
+        elif say.after == "speaking" and before is not None:
+            await until.position(await until.reply_to(before) + delay)
+        else:
+            await until.quiet(before)
+            await until.position(endpoint.position + delay)
+        endpoint.say(sound)
+        before = endpoint.said[-1]
+    await until.quiet(before)
+    return list(endpoint.said)
+
+
+class _Until:
+    """Waiting, by the endpoint's own timeline."""
+
+    def __init__(self, session: Session, endpoint: RecordingEndpoint) -> None:
+        self._session = session
+        self._endpoint = endpoint
+
+    async def position(self, position: int) -> None:
+        while self._endpoint.position < position:
+            await self._poll()
+
+    async def quiet(self, after: Said | None) -> None:
+        """Until the assistant is quiet, has nothing to answer, and `after` was over for a while."""
+        settled = 0 if after is None else after.end + round(SETTLED_S * DEVICE_RATE_HZ)
+        limit = self._endpoint.position + round(PATIENCE_S * DEVICE_RATE_HZ)
+        while (
+            self._session.busy
+            or self._endpoint.saying
+            or self._endpoint.quiet_for() < QUIET_S
+            or self._endpoint.position < settled
+        ):
+            await self._poll()
+            if self._endpoint.position > limit:
+                raise GoAssistError(
+                    f"nothing came of a recording in {PATIENCE_S:.0f} s "
+                    f"(state: {self._session.state})"
+                )
+
+    async def reply_to(self, said: Said) -> int:
+        """Position at which the reply to `said` became audible; now, if there is none."""
+        while True:
+            for sound in self._endpoint.sounds[-2:]:
+                if sound.start > said.offset:
+                    return sound.start
+            over = said.end + round(SETTLED_S * DEVICE_RATE_HZ)
+            if self._endpoint.position > over and not self._session.busy:
+                return self._endpoint.position
+            await self._poll()
+
+    async def _poll(self) -> None:
+        await asyncio.sleep(POLL_S)
+        if self._endpoint.failure is not None:
+            raise self._endpoint.failure
+
+
+def _answered(said: Said, turns: Sequence[TurnClosed], stops: bool) -> bool:
+    """Whether a recording got what it asked for: an answer, or silence when it said so.
+
+    A sound over the reply that was weighed and changed nothing (a cough, "mm-hm") wants no answer.
+    """
+    onset_ms, offset_ms = (p * 1000 / DEVICE_RATE_HZ for p in (said.onset, said.offset))
+    for turn in turns:
+        marks = turn.marks_ms
+        began, ended = marks[mark.ONSET], marks[mark.OFFSET]
+        heard = marks[mark.FIRST_AUDIO] is not None
+        if heard and began is not None and ended is not None:
+            if began <= offset_ms and ended >= onset_ms:
+                return True
+        for barge_in in turn.barge_ins:
+            during = onset_ms - 100 <= barge_in.onset_ms <= offset_ms
+            if during and (stops or barge_in.outcome == "resumed"):
+                return True
+    return False

@@ -1,0 +1,450 @@
+"""Whole conversations on virtual time. Everything enters through microphone samples, and what is
+asserted was read back from the samples that left the loudspeaker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from goassist_desktop.pipeline.conversation import State
+from goassist_desktop.pipeline.events import Notice
+from goassist_desktop.pipeline.turn import Phrase
+from tests.fakes import virtual_time
+from tests.fakes.stage import RATE_HZ, Conversation
+
+
+def echo(text: str) -> str:
+    return f"you said {text}"
+
+
+def names(count: int) -> list[str]:
+    """That many words which are read as they are written."""
+    return [f"w{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(count)]
+
+
+LONG = " ".join(names(40))
+
+
+def long_answer(text: str) -> str:
+    return LONG
+
+
+def spoken(phrase: Phrase) -> str:
+    return " ".join(str(phrase).split())
+
+
+def test_a_question_is_answered(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("what time is noon")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == "you said what time is noon"
+    assert talk.states == ["listening", "thinking", "speaking", "listening", "idle"]
+    (turn,) = talk.turns
+    assert (turn.user_text, turn.heard_text) == ("what time is noon", "you said what time is noon")
+    assert turn.outcome == "completed"
+
+
+def test_marks_stand_where_the_sound_is(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("one two three")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    samples, _ = talk.played()
+    audible = np.flatnonzero(np.abs(samples) > 0.001) * 1000 / RATE_HZ
+    marks = talk.turns[0].marks_ms
+    (said,) = talk.endpoint.said
+    assert marks["onset"] == pytest.approx(said.onset * 1000 / RATE_HZ, abs=10)
+    assert marks["offset"] == pytest.approx(said.offset * 1000 / RATE_HZ, abs=10)
+    assert marks["first_audio"] == pytest.approx(audible[0], abs=5)
+    # The voice ends with a gap after its last word, which is reply too.
+    assert marks["audio_end"] == pytest.approx(audible[-1] + 50, abs=10)
+    order = [marks[m] for m in ("onset", "offset", "final_text", "first_token", "first_clause")]
+    assert order == sorted(order)
+    assert marks["offset"] < marks["decision"] <= marks["first_audio"]
+
+
+def test_a_pause_in_an_open_sentence_does_not_end_the_turn(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell me about cats and")
+            await talk.pass_time(0.7)
+            await talk.say("about dogs")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == "you said tell me about cats and about dogs"
+    assert [turn.user_text for turn in talk.turns] == ["tell me about cats and about dogs"]
+    assert talk.session.speculations == 2  # the first was thrown away unheard
+
+
+def test_an_unsure_ending_is_settled_by_silence(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("go hesitant")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    (turn,) = talk.turns
+    assert turn.marks_ms["decision"] - turn.marks_ms["offset"] == pytest.approx(1000, abs=50)
+
+
+def test_speech_while_thinking_joins_the_question(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    talk.model.seconds["reply"] = 1.0
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("what is the")
+            await talk.say("weather")
+            await talk.until_state(State.THINKING)
+            await talk.say("tomorrow")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.turns[-1].user_text == "what is the weather tomorrow"
+    assert talk.heard() == "you said what is the weather tomorrow"
+    assert talk.states[:4] == ["listening", "thinking", "interrupted", "listening"]
+    assert talk.turns[0].heard_text == ""
+    assert [m.text for m in talk.model.asked[-1]] == ["be brief", "what is the weather tomorrow"]
+
+
+def test_words_interrupt(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, lambda text: LONG if text == "tell a story" else echo(text))
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(2.0)
+            await talk.say("something else please now")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    story, answer = talk.turns
+    _, words = talk.played()
+    assert story.outcome == "interrupted"
+    assert answer.heard_text == "you said something else please now"
+    (barge_in,) = story.barge_ins
+    onset_ms = talk.endpoint.said[1].onset * 1000 / RATE_HZ
+    assert barge_in.outcome == "stopped"
+    assert barge_in.onset_ms == pytest.approx(onset_ms, abs=10)
+    # On the samples themselves: nothing sounds between the fade and the answer.
+    samples, _ = talk.played()
+    audible = np.flatnonzero(np.abs(samples) > 0.001) * 1000 / RATE_HZ
+    silence = audible[audible < barge_in.silence_ms + 1][-1]
+    assert silence - onset_ms < 150
+    after = audible[audible > silence][0]
+    assert after >= answer.marks_ms["decision"]
+    # History ends with the last word that was heard whole.
+    heard = story.heard_text.split()
+    assert heard == LONG.split()[: len(heard)]
+    assert talk.model.asked[-1][2].text == story.heard_text
+    told = [word for word, _ in words if word.startswith("w")]
+    assert told[: len(heard)] == heard
+    assert len(told) - len(heard) <= 1  # the one that was cut
+    assert talk.model.open_replies == 0
+
+
+def test_ten_interruptions_in_a_row(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+    numbers = "alpha bravo charlie delta echo foxtrot golf hotel india juliet".split()
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("start now")
+            for number in numbers:
+                await talk.until_state(State.SPEAKING)
+                await talk.pass_time(0.8)
+                made = talk.model.made
+                await talk.say(f"{number} is next please")
+                assert talk.model.open_replies == 0 or talk.model.made > made
+            await talk.until_state(State.SPEAKING)
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert len(talk.turns) == 11
+    assert [turn.user_text for turn in talk.turns[1:]] == [f"{n} is next please" for n in numbers]
+    for turn in talk.turns[:-1]:
+        assert turn.outcome == "interrupted"
+        assert [b.outcome for b in turn.barge_ins] == ["stopped"]
+        assert turn.barge_ins[0].latency_ms < 150
+        assert 0 < len(turn.heard_text.split()) < 40
+    assert talk.turns[-1].heard_text == LONG
+    assert talk.model.open_replies == 0
+
+
+def test_the_model_stops_making_words_when_it_is_interrupted(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, lambda text: LONG * 4)
+    talk.model.seconds["reply"] = 0.1
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(0.5)
+            await talk.say("stop")
+            await talk.until_state(State.LISTENING)
+            made = talk.model.made
+            await talk.pass_time(5.0)
+            assert talk.model.made - made <= 1
+            assert talk.model.open_replies == 0
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("what", ["cough", "mm-hm", "yeah okay"])
+def test_what_is_no_interruption_is_resumed(tmp_path: Path, what: str) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(2.0)
+            await (talk.cough() if what == "cough" else talk.say(what))
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    (turn,) = talk.turns
+    assert turn.outcome == "completed"
+    assert [b.outcome for b in turn.barge_ins] == ["resumed"]
+    assert turn.heard_text == LONG
+    # Every word is on the loudspeaker, in order; only the one that was cut is there again.
+    words = talk.heard().split()
+    again = [a for a, b in zip(words, words[1:], strict=False) if a == b]
+    assert len(again) <= 1
+    assert list(dict.fromkeys(words)) == LONG.split()
+
+
+def test_endless_noise_does_not_hold_us(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            await talk.cough(20.0)
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.turns[0].heard_text == LONG
+    assert talk.turns[0].outcome == "completed"
+
+
+@pytest.mark.parametrize("words", ["stop", "hold on", "wait wait"])
+def test_stop_words_stop_without_an_answer(tmp_path: Path, words: str) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(2.0)
+            await talk.say(words)
+            await talk.pass_time(5.0)
+            assert talk.session.state is State.LISTENING
+            await talk.say(words)  # and said into the silence, they ask for nothing either
+            await talk.pass_time(5.0)
+
+    virtual_time.run(main())
+    assert len(talk.model.asked) == 1
+    (turn,) = talk.turns
+    assert turn.outcome == "interrupted"
+
+
+def test_the_stop_button(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            talk.session.stop_talking()
+            await talk.pass_time(1.0)
+            assert talk.endpoint.quiet_for() > 0.9
+
+    virtual_time.run(main())
+    assert talk.turns[0].outcome == "interrupted"
+
+
+def test_a_stalled_model_is_apologised_for(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    talk.model.seconds["reply"] = 60.0
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello there")
+            await talk.until_quiet()
+            talk.model.seconds["reply"] = 0.02
+            await talk.say("again please")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    first, second = talk.turns
+    assert first.outcome == "failed"
+    assert talk.heard() == f"{spoken(Phrase.STALLED)} you said again please"
+    assert second.outcome == "completed"
+
+
+def test_a_model_that_breaks_is_apologised_for(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+    talk.model.fail_after = 10
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello there")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    (turn,) = talk.turns
+    assert turn.outcome == "failed"
+    assert talk.heard().endswith(spoken(Phrase.FAILED))
+    assert turn.heard_text.endswith(str(Phrase.FAILED))
+    assert Notice("error", "the model broke") in talk.events
+
+
+def test_a_voice_that_breaks_is_apologised_for(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            talk.voice.broken = True
+            await talk.say("hello there")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.turns[0].outcome == "failed"
+    assert talk.heard() == spoken(Phrase.FAILED)
+    assert talk.model.open_replies == 0
+
+
+def test_a_recogniser_that_breaks_leaves_the_reply_going(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            talk.recogniser.fail_next = True
+            await talk.cough()
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.turns[0].heard_text == LONG
+    assert Notice("error", "the recogniser broke") in talk.events
+
+
+def test_speech_without_words_is_asked_for_once(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            for _ in range(2):
+                await talk.cough(1.5)
+                await talk.pass_time(5.0)
+
+    virtual_time.run(main())
+    assert talk.heard() == spoken(Phrase.NOT_UNDERSTOOD)
+    assert talk.model.asked == []
+
+
+def test_old_exchanges_are_dropped_and_the_system_prompt_never(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo, max_tokens=20, context_tokens=50)
+
+    async def main() -> None:
+        async with talk.held():
+            for name in names(8):
+                await talk.say(f"question number {name}")
+                await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert [turn.outcome for turn in talk.turns] == ["completed"] * 8
+    for asked in talk.model.asked:
+        assert asked[0].text == "be brief"
+        assert talk.model.count_tokens(asked) <= 30
+    assert [m.role for m in talk.model.asked[-1][:2]] == ["system", "user"]
+    assert len(talk.model.asked[-1]) < 2 + 2 * 7
+
+
+def test_more_than_the_context_holds_is_refused(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo, max_tokens=20, context_tokens=30)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say(" ".join(names(15)))
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.turns[0].outcome == "refused"
+    assert talk.heard() == spoken(Phrase.TOO_LONG)
+    assert talk.model.asked == []
+
+
+def test_a_long_monologue_loses_no_word(tmp_path: Path) -> None:
+    words = (names(30) * 9)[:250]  # 52 s without a pause
+    talk = Conversation(tmp_path, lambda text: f"{len(text.split()) == 250} indeed")
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say(" ".join(words))
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.recogniser.longest_s <= 30.0
+    assert talk.turns[0].user_text.split() == words
+    assert talk.heard() == "True indeed"
+
+
+def test_it_ends_in_mid_sentence_without_leaving_anything(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+
+    virtual_time.run(main())
+    assert talk.states[-1] == "idle"
+    assert talk.model.open_replies == 0
+    assert talk.turns[0].outcome == "interrupted"
+    assert 0 < len(talk.turns[0].heard_text.split()) < 40
+
+
+def test_the_same_conversation_twice_is_the_same(tmp_path: Path) -> None:
+    def once(folder: Path) -> tuple[list[object], bytes]:
+        folder.mkdir()
+        talk = Conversation(folder, lambda text: LONG if "story" in text else echo(text))
+
+        async def main() -> None:
+            async with talk.held():
+                await talk.say("tell a story")
+                await talk.until_state(State.SPEAKING)
+                await talk.pass_time(1.5)
+                await talk.cough()
+                await talk.pass_time(1.0)
+                await talk.say("and now this")
+                await talk.until_quiet()
+
+        virtual_time.run(main())
+        return list(talk.events), talk.played()[0].tobytes()
+
+    assert once(tmp_path / "a") == once(tmp_path / "b")
