@@ -104,7 +104,7 @@ DELAY = "must be a number of seconds, 0 to 3600"
         ),
         ("[[say]]\nwav = a.wav", "invalid TOML: Invalid value (at line 2, column 7)"),
         ("[[say]\nwav", "invalid TOML: "),
-        ('say = [{wav = "a\\u0000.wav"}]', f"say 1: wav = 'a\\x00.wav': no such file: "),
+        ('say = [{wav = "a\\u0000.wav"}]', f"say 1: wav = 'a\\x00.wav': {NONE}"),
     ],
 )
 def test_what_is_wrong_is_named(folder, text, message):

@@ -82,7 +82,10 @@ def noise_at(snr_db: float, noise: Samples, speech: Sequence[Samples], rate_hz: 
 
 
 def speech_span(recording: Samples, rate_hz: int) -> tuple[int, int]:
-    """Positions of the first and of the last sample of speech, by energy, in (n,) with sound."""
+    """Positions of the first and of the last sample of speech, by energy, in (n,) with sound.
+
+    Too wide by up to RUMBLE_MS / 2 in a clean recording, by up to ENVELOPE_MS / 2 in a noisy one.
+    """
     active, loud = _speech(recording, rate_hz)
     (speech,) = np.nonzero(active & loud)
     return int(speech[0]), int(speech[-1])
@@ -103,12 +106,12 @@ def _speech(recording: Samples, rate_hz: int) -> tuple[Mask, Mask]:
 
 
 def _moving_mean(signal: npt.NDArray[np.floating], width: int) -> npt.NDArray[np.float64]:
-    """(n,) means over `width` samples around each; beyond the ends there are zeros."""
+    """(n,) means over `width` samples around each, or those of them there are at the ends."""
     total = np.concatenate([[0.0], np.cumsum(signal, dtype=np.float64)])
     at = np.arange(len(signal))
     before = np.maximum(at - width // 2, 0)
     after = np.minimum(at + width // 2 + 1, len(signal))
-    return np.asarray((total[after] - total[before]) / (width // 2 * 2 + 1), np.float64)
+    return np.asarray((total[after] - total[before]) / (after - before), np.float64)
 
 
 def _rms(samples: Samples) -> float:
