@@ -1,0 +1,1 @@
+"""The conversation itself: from microphone samples to loudspeaker samples. No window, no web server."""
