@@ -6,9 +6,9 @@ import time
 
 import httpx
 
-from goassist_desktop.supply.partial import BLOCK_BYTES, Partial, SourceFailed, Tick
+from goassist_desktop.supply.partial import Partial, SourceFailed, Tick
 
-_TIMEOUT = httpx.Timeout(30.0, connect=3.0)
+_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 _TRIES_WITHOUT_A_BYTE = 3
 
 
@@ -67,6 +67,6 @@ class Hub:
                     f"was refused: it has {partial.size + int(coming)} bytes, "
                     f"the manifest says {partial.file.size}"
                 )
-            for block in response.iter_raw(BLOCK_BYTES):
+            for block in response.iter_raw():
                 partial.append(block)
                 tick(partial.size)
