@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     config = settings.configured(args)
     sounds = [read_recording(say.wav) for say in script]
     room = _room(args, sounds)
-    report = _writable(args.report) if args.report else None
+    report = writable(args.report) if args.report else None
     console = Console(highlight=False)
     held = hold(config, script, sounds, console, room=room, reply=args.out, mic=args.mic_out)
     if report is not None:
@@ -84,7 +84,7 @@ def _room(args: argparse.Namespace, sounds: list[Samples]) -> Room:
     )
 
 
-def _writable(path: Path) -> Path:
+def writable(path: Path) -> Path:
     """The path, once it is known that it can be written."""
     try:
         path.touch()

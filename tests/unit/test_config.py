@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from goassist_desktop import config
+from goassist_desktop.pipeline.errors import ConfigError
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "config.toml"
+    monkeypatch.setenv("GOASSIST_CONFIG", str(path))
+    return path
+
+
+def test_without_a_file_the_defaults_hold(file: Path) -> None:
+    assert config.load({}, {}) == config.Config()
+
+
+def test_flags_win_over_variables_and_variables_over_the_file(file: Path) -> None:
+    file.write_text('[reply]\nmax_tokens = 100\nseed = 1\nstall_s = 4\n[audio]\ninput_device="a"\n')
+    environment = {"GOASSIST_REPLY_MAX_TOKENS": "200", "GOASSIST_REPLY_SEED": "2", "HOME": "/"}
+    chosen = config.load({"reply.max_tokens": "300"}, environment)
+    assert chosen.reply.max_tokens == 300
+    assert chosen.reply.seed == 2
+    assert chosen.reply.stall_s == 4.0
+    assert chosen.audio.input_device == "a"
+    assert chosen.turn_taking == config.TurnTaking()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[reply]\nmax_tokens = 'many'", "reply.max_tokens = 'many': must be a number"),
+        ("[reply]\nmax_tokens = 5", "reply.max_tokens = 5: must be a number from 16 to 2048"),
+        ("[reply]\nmax_tokens = true", "reply.max_tokens = True: must be a number"),
+        ("[reply]\ntemperature = nan", "reply.temperature = nan: must be a number from 0 to 2"),
+        ("[reply]\ntokens = 5", "reply.tokens: unknown; known are audio.input_device,"),
+        ("[engines]\nrecognition = 'siri'", "engines.recognition = 'siri': must be one of whisper"),
+        ("profile = 3", "profile = 3: must be a text"),
+        ("profile = ", "config.toml: Invalid value"),
+    ],
+)
+def test_a_bad_file_is_refused(file: Path, text: str, message: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        config.load({}, {})
+    assert str(refused.value).startswith(str(file))
+    assert message in str(refused.value)
+
+
+def test_bad_variables_and_flags_are_refused(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"GOASSIST_PROFILE = 'x': must be one of embedded, ci"):
+        config.load({}, {"GOASSIST_PROFILE": "x"})
+    with pytest.raises(ConfigError, match=r"GOASSIST_PROFIL: unknown; known are GOASSIST_AUDIO_"):
+        config.load({}, {"GOASSIST_PROFIL": "ci"})
+    with pytest.raises(ConfigError, match=r"--set reply.seed = 'x': must be a number"):
+        config.load({"reply.seed": "x"}, {})
+    with pytest.raises(ConfigError, match=r"--set seed: unknown"):
+        config.load({"seed": "1"}, {})
+
+
+def test_where_models_and_settings_lie_is_no_setting(file: Path) -> None:
+    config.load({}, {"GOASSIST_CONFIG": "x", "GOASSIST_MODELS_DIR": "y"})

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goassist_desktop.pipeline.ears import Memory, edges
+from goassist_desktop.pipeline.history import History
+
+
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=30), st.data())
+@settings(deadline=None)
+def test_memory_gives_back_what_was_written(sizes: list[int], data: st.DataObject) -> None:
+    memory = Memory(100)
+    everything = np.arange(sum(sizes), dtype=np.float32)
+    at = 0
+    for size in sizes:
+        memory.write(everything[at : at + size])
+        at += size
+    start = data.draw(st.integers(0, at))
+    end = data.draw(st.integers(0, at + 50))
+    kept = everything[max(start, at - 100, 0) : max(0, min(end, at))]
+    read = memory.read(start, end)
+    assert np.array_equal(read, kept if start < end else kept[:0])
+
+
+def test_edges_are_those_of_the_sound() -> None:
+    noise = np.random.default_rng(1).standard_normal(16_000).astype(np.float32) * 1e-3
+    noise[4_000:10_000] += 0.2 * np.sin(np.arange(6_000) * 0.2).astype(np.float32)
+    found = edges(noise)
+    assert found is not None
+    assert abs(found[0] - 4_000) <= 80
+    assert abs(found[1] - 10_000) <= 80
+
+
+def test_nothing_stands_out_of_silence() -> None:
+    assert edges(np.zeros(0, np.float32)) is None
+    assert edges(np.zeros(16_000, np.float32)) is None
+
+
+async def test_an_exchange_of_which_nothing_was_heard_leaves_no_trace() -> None:
+    history = History("system")
+    history.record("one", "heard")
+    history.record("two", "")
+
+    async def count(messages: object) -> int:
+        return 1
+
+    prompt = await history.prompt("three", count, 10)
+    assert prompt is not None
+    assert [m.text for m in prompt] == ["system", "one", "heard", "three"]
