@@ -142,6 +142,18 @@ def test_a_wav_cut_short(tmp_path, kept, subtype):
     assert refused(path) == "cut short, the file ends before its sound does"
 
 
+def test_other_chunks_stand_before_the_sound(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(16_000), 16_000)
+    data = path.read_bytes()
+    note = b"note\x05\0\0\0hello\0"  # of odd length, and so padded
+    whole = data[:4] + (len(data) - 8 + len(note)).to_bytes(4, "little") + data[8:36] + note
+    path.write_bytes(whole + data[36:])
+    assert len(read(path)[0]) == 8_000
+    path.write_bytes(whole + data[36:-2])
+    assert refused(path) == "cut short, the file ends before its sound does"
+
+
 @pytest.mark.parametrize("kept", [0.9, 0.5])
 def test_a_flac_cut_short(tmp_path, kept):
     path = tmp_path / "a.flac"

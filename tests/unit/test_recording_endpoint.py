@@ -265,7 +265,7 @@ def test_noise_goes_round_at_the_level_asked_for(tmp_path, snr_db):
 
 def test_quiet_is_counted_from_the_last_audible_sample(tmp_path):
     played = np.zeros(2 * RATE_HZ, np.float32)
-    played[RATE_HZ // 2 : RATE_HZ] = 0.0033  # just above -50 dBFS
+    played[RATE_HZ // 2 : RATE_HZ] = -0.0033  # just above -50 dBFS
     played[RATE_HZ:] = 0.0030  # just below
     talk = Stepped(tmp_path, played)
     assert talk.endpoint.quiet_for() == 0
