@@ -152,8 +152,8 @@ class WavWriter:
     """A 16-bit mono WAV file, appended to block by block.
 
     The header is brought up to date with every block, so the file is whole at any moment, however
-    the program ends. Past 4 GiB, where a WAV can not say its length, the header says the most it
-    can and readers go on to the end of the file.
+    the program ends. Past 4 GiB (12 hours at 48 kHz) a WAV can not say its length: what comes then
+    is written, but readers stop there.
     """
 
     def __init__(self, path: Path, rate_hz: int) -> None:
