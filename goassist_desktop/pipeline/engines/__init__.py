@@ -1,0 +1,38 @@
+"""Engines by stage and name. A module is imported when its engine is chosen, not before."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from goassist_desktop.pipeline.errors import ConfigError
+
+_HERE = "goassist_desktop.pipeline.engines"
+
+REGISTRY: dict[str, dict[str, str]] = {
+    "voice_activity": {"silero": f"{_HERE}.silero:Silero"},
+    "turn_detection": {"smart-turn": f"{_HERE}.smart_turn:SmartTurn"},
+    "recognition": {
+        "whisper": f"{_HERE}.whisper:Whisper",
+        "moonshine": f"{_HERE}.moonshine:Moonshine",
+    },
+    "language_model": {"llama-cpp": f"{_HERE}.llama_cpp:LlamaCpp"},
+    "synthesis": {"hibari": f"{_HERE}.hibari:HibariVoice"},
+}
+"""stage -> name -> "module:Class"."""
+
+
+def create(stage: str, name: str, model_dir: Path, *, threads: int) -> Any:
+    """The engine `name` of `stage`, not yet loaded, reading its files from `model_dir`.
+
+    What comes back meets the stage's Protocol. Raises ConfigError naming what is allowed.
+    """
+    engines = REGISTRY.get(stage)
+    if engines is None:
+        raise ConfigError(f"unknown stage {stage!r}; allowed: {', '.join(REGISTRY)}")
+    where = engines.get(name)
+    if where is None:
+        raise ConfigError(f"{stage}: unknown engine {name!r}; allowed: {', '.join(engines)}")
+    module, _, cls = where.partition(":")
+    return getattr(import_module(module), cls)(model_dir, threads=threads)
