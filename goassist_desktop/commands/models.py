@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from goassist_desktop import weights
-from goassist_desktop.pipeline.errors import BadInput, GoAssistError, ModelMissing
+from goassist_desktop.pipeline.errors import ModelMissing
 from goassist_desktop.supply import manifest
 
 if TYPE_CHECKING:
@@ -46,16 +46,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when done, 1 when something failed, 2 for a name or folder that is not there."""
+    """0 when done, 1 when something failed, 130 when interrupted.
+
+    Raises BadInput for a name or folder that is not there, and what `weights` raises.
+    """
     actions = {"list": _list, "pull": _pull, "verify": _verify, "path": _path}
-    try:
-        return actions[args.action](args)
-    except KeyboardInterrupt:
-        _note("interrupted; what was fetched is kept, the same command goes on from there")
-        return _INTERRUPTED
-    except GoAssistError as error:
-        _note(str(error))
-        return 2 if isinstance(error, BadInput) else 1
+    return actions[args.action](args)
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -87,8 +83,12 @@ def _state(name: str) -> str:
 
 def _pull(args: argparse.Namespace) -> int:
     models = weights.select(args.names)
-    with _reporting() as (progress, say):
-        weights.pull([m.name for m in models], source=args.source, progress=progress, say=say)
+    try:
+        with _reporting() as (progress, say):
+            weights.pull([m.name for m in models], source=args.source, progress=progress, say=say)
+    except KeyboardInterrupt:
+        _note("interrupted; what was fetched is kept, the same command goes on from there")
+        return _INTERRUPTED
     for model in models:
         _put(f"{model.name}: {weights.path(model.name)}")
     return 0

@@ -7,6 +7,7 @@ one member is read out of the archive, and the archive is deleted.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.metadata
 import os
 import re
@@ -60,16 +61,25 @@ class Packages:
         command += ["--no-deps", "--only-binary=:all:", "--dest", str(self._folder)]
         command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--retries=2"]
         command += ["--progress-bar=raw" if _pip_counts_bytes() else "--progress-bar=off"]
-        faults = []
+        lines = []
         with _child(command, self._folder) as (child, output):
             for line in _lines(output, lambda: tick(start)):
                 if found := _PROGRESS.search(line):
                     done, total = int(found[1]), int(found[2])
                     tick(start + part.size * done // max(total, 1))
-                elif line.startswith("ERROR:") or "No module named pip" in line:
-                    faults.append(line.removeprefix("ERROR:").strip())
+                else:
+                    lines.append(line)
             if child.wait():
-                raise SourceFailed(f"pip: {faults[-1] if faults else child.returncode}")
+                raise _failure(lines, self._folder)
+
+
+def _failure(lines: Sequence[str], folder: Path) -> Exception:
+    """What pip's output says of its end: a full disk, an error of its own, or its last words."""
+    if any(os.strerror(errno.ENOSPC) in line for line in lines):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    errors = [error for error in errors if error != "Exception:"]
+    return SourceFailed(f"pip: {[*lines, *errors][-1] if lines else 'it said nothing'}")
 
 
 def installed(parts: Sequence[Part], partial: Partial, tick: Tick) -> None:

@@ -482,14 +482,6 @@ def test_two_processes_share_one_download(hub: Hub, tmp_path: Path, target: Path
     assert len(hub.requests) == 1
 
 
-COMMAND = """
-import argparse, sys
-from goassist_desktop.commands import models
-parser = argparse.ArgumentParser()
-models.add_parser(parser.add_subparsers())
-args = parser.parse_args()
-sys.exit(args.run(args))
-"""
 TURN_MODEL = manifest.load().model("smart-turn-v3.2")
 
 
@@ -497,7 +489,9 @@ def test_interrupting_the_command_leaves_nothing_half_done(hub: Hub, target: Pat
     size, name = TURN_MODEL.size, TURN_MODEL.files[0].name
     hub.files, hub.hold_after = {name: bytes(size)}, 1_000_000
     environment = {"HF_ENDPOINT": hub.url, "GOASSIST_MODELS_DIR": str(target)}
-    with start(["-c", COMMAND, "models", "pull", TURN_MODEL.name], **environment) as child:
+    with start(
+        ["-m", "goassist_desktop", "models", "pull", TURN_MODEL.name], **environment
+    ) as child:
         assert hub.held.wait(60)
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
@@ -510,7 +504,9 @@ def test_the_command_refuses_a_forged_model(hub: Hub, index: Path, target: Path)
     file = TURN_MODEL.files[0]
     hub.files = {file.name: bytes(file.size)}
     environment = {"HF_ENDPOINT": hub.url, "GOASSIST_MODELS_DIR": str(target)}
-    with start(["-c", COMMAND, "models", "pull", TURN_MODEL.name], **environment) as child:
+    with start(
+        ["-m", "goassist_desktop", "models", "pull", TURN_MODEL.name], **environment
+    ) as child:
         _, err = child.communicate(timeout=120)
     assert child.returncode == 1
     assert "Traceback" not in err
