@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import platformdirs
@@ -19,6 +18,7 @@ from goassist_desktop.captions import Captions, latency_table
 from goassist_desktop.commands import settings
 from goassist_desktop.commands.talk import show
 from goassist_desktop.config import Config
+from goassist_desktop.demo import recordings
 from goassist_desktop.pipeline.endpoints.room import Room
 from goassist_desktop.pipeline.errors import DeviceFailed
 from goassist_desktop.pipeline.events import SessionEvent
@@ -47,8 +47,9 @@ def _at_the_microphone(config: Config, console: Console) -> int:
     from goassist_desktop.pipeline.endpoints.local import LocalEndpoint
 
     endpoint = LocalEndpoint(config.audio.input_device or None, config.audio.output_device or None)
-    with loaded_engines(config) as engines, Captions(console) as captions:
+    with loaded_engines(config) as engines:
         report = Report(engine_infos(engines))
+        captions = Captions(console)
 
         def publish(event: SessionEvent) -> None:
             report.take(event)
@@ -57,9 +58,9 @@ def _at_the_microphone(config: Config, console: Console) -> int:
         session = make_session(config, engines, endpoint, publish)
         console.print("  Say something. Ctrl-C ends.", style="bold")
         try:
-            asyncio.run(session.run())
+            with captions:
+                asyncio.run(session.run())
         except KeyboardInterrupt:
-            captions.__exit__(None, None, None)
             if report.turns:
                 console.print(latency_table(report.as_dict(session.speculations)))
     return 0
@@ -69,8 +70,8 @@ def demonstrate(config: Config, console: Console) -> int:
     """Recorded questions, answered aloud to a WAV, with captions and the latency table."""
     folder = Path(platformdirs.user_data_dir("goassist", appauthor=False)) / "demonstration"
     folder.mkdir(parents=True, exist_ok=True)
-    with as_file(files("goassist_desktop") / "demo") as demo:
-        script = one_by_one(sorted(demo.glob("*.flac")))
+    with recordings() as wavs:
+        script = one_by_one(wavs)
         sounds = [read_recording(say.wav) for say in script]
         held = hold(
             config,

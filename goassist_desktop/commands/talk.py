@@ -10,10 +10,11 @@ from rich.console import Console
 
 from goassist_desktop.captions import latency_table
 from goassist_desktop.commands import settings
+from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.room import Room, noise_at
 from goassist_desktop.pipeline.errors import BadInput
 from goassist_desktop.pipeline.frames import Samples
-from goassist_desktop.talk import DEVICE_RATE_HZ, Held, hold, read_recording
+from goassist_desktop.talk import Held, hold, read_recording
 from goassist_desktop.talk_script import Say, one_by_one, read_script
 
 

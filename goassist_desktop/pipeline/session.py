@@ -173,8 +173,8 @@ class Session:
         for phrase in Phrase:
             pieces = [piece async for piece in voice.lane.stream(voice.engine.speak, str(phrase))]
             self._phrases[phrase] = at_rate(joined(pieces), rate)
-        if self.state is not State.IDLE:
-            self._prefill()
+        model = self._engines.model
+        await model.lane.run(model.engine.prefill, self._history.messages())
 
     def _prefill(self) -> None:
         model = self._engines.model
@@ -233,6 +233,7 @@ class Session:
         if self.state in (State.SPEAKING, State.HELD):
             match weigh(paused.text):
                 case Evidence.STOP:
+                    self._publish(UserText(paused.text, final=True))
                     await self._interrupt(Event.STOP_WORD)
                     return
                 case Evidence.WORDS:

@@ -3,6 +3,7 @@ asserted was read back from the samples that left the loudspeaker."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -226,7 +227,7 @@ def test_what_is_no_interruption_is_resumed(tmp_path: Path, what: str) -> None:
     assert turn.heard_text == LONG
     # Every word is on the loudspeaker, in order; only the one that was cut is there again.
     words = talk.heard().split()
-    again = [a for a, b in zip(words, words[1:], strict=False) if a == b]
+    again = [a for a, b in pairwise(words) if a == b]
     assert len(again) <= 1
     assert list(dict.fromkeys(words)) == LONG.split()
 
