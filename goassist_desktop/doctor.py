@@ -158,8 +158,8 @@ def models(config: Config) -> Iterator[Finding]:
         try:
             folder = weights.path(name)
         except ModelMissing as error:
-            fault, _, remedy = str(error).partition("; run: ")
-            yield Finding(f"model {name}", "fail", fault, f"run: {remedy}")
+            fault, _, remedy = str(error).removeprefix(f"model {name}: ").partition("; ")
+            yield Finding(f"model {name}", "fail", fault, remedy)
         else:
             licence = weights.model(name).licence
             yield Finding(f"model {name}", "ok", f"{licence}, in {folder}")
@@ -268,18 +268,24 @@ def sound(config: Config) -> Iterator[Finding]:
         "input": config.audio.input_device,
         "output": config.audio.output_device,
     }
+    try:
+        devices = sound_card.list_devices()
+    except DeviceFailed as error:
+        fault, _, remedy = str(error).partition(": ")
+        yield Finding("sound", "fail", fault, remedy)
+        return
     chosen: dict[Direction, SoundDevice] = {}
     for direction, name in names.items():
+        noun = NOUN[direction]
+        if not any(device.channels(direction) for device in devices):
+            yield Finding(noun, "warn", "none", f"connect one; {_DEMONSTRATION}")
+            continue
         try:
-            if not any(device.channels(direction) for device in sound_card.list_devices()):
-                yield Finding(NOUN[direction], "warn", "none", f"connect one; {_DEMONSTRATION}")
-                continue
-            chosen[direction] = sound_card.find_device(direction, name or None)
-        except (DeviceFailed, ConfigError) as error:
-            yield Finding(NOUN[direction], "fail", str(error), "see `python -m sounddevice`")
+            device = chosen[direction] = sound_card.find_device(direction, name or None)
+        except ConfigError as error:
+            yield Finding(noun, "fail", str(error), f"correct audio.{direction}_device")
         else:
-            device = chosen[direction]
-            yield Finding(NOUN[direction], "ok", f"{device.name}, {device.rate_hz} Hz")
+            yield Finding(noun, "ok", f"{device.name}, {device.rate_hz} Hz")
     if len(chosen) == len(names):
         yield tone(chosen["input"], chosen["output"])
 
