@@ -6,14 +6,16 @@ their own. Here is decided, from counts and the time alone, where silence belong
 
 from __future__ import annotations
 
+import math
+
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_BLOCK_SAMPLES, DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.ring import Ring
 from goassist_desktop.pipeline.frames import BLOCK_MS, Samples
 
 BLOCK_S = BLOCK_MS / 1000
 
-WINDOW_BLOCKS = 50
-"""Blocks come in bursts: the least lag of so many says how late the device really is."""
+WINDOW_S = 0.5
+"""Blocks come in bursts: the least lag within this time says how late the device really is."""
 LOST_BLOCKS = 3
 """A lag that stays above this is a loss, not lateness."""
 FOLLOW = 0.05
@@ -22,6 +24,8 @@ PATIENCE_S = 0.15
 """With nothing for so long, silence is delivered instead."""
 LONGEST_WAIT_S = 0.05
 """A longer pause between two calls means that we were asleep, not that the device was silent."""
+LEVELS = 100
+"""The least level of the reference over so many blocks says how far it really is ahead."""
 CUSHION_BLOCKS = 3
 """Rendered ahead of captured: enough for bursts, and less than any way through two devices."""
 
@@ -34,8 +38,9 @@ class CaptureClock:
         """The time at which block 0 began."""
         self.blocks = 0
         """Delivered so far, silence included."""
-        self._filled = 0
-        self._lags: list[float] = []
+        self._filled = 0  # silent blocks whose samples may still come
+        self._least_lag = math.inf
+        self._window_start = now
         self._asked = now
         self._waited = 0.0
 
@@ -47,22 +52,22 @@ class CaptureClock:
         self._asked, self._waited = now, 0.0
         if self.blocks == 0:
             self.origin = now - BLOCK_S
+            self._new_window(now)
         lag = (now - self.origin) / BLOCK_S - (self.blocks + 1)
         if self._filled and lag < -1:
             self._filled -= 1
             return None
         if lag < 0:
             self.origin += lag * BLOCK_S  # the quickest block there was sets the clock
-        self._lags.append(lag)
+        self._least_lag = min(self._least_lag, max(0.0, lag))
         missing = 0
-        if len(self._lags) == WINDOW_BLOCKS:
-            least = max(0.0, min(self._lags))
-            self._lags.clear()
-            self._filled = 0
-            if least >= LOST_BLOCKS:
-                missing = int(least)
+        if now - self._window_start >= WINDOW_S:
+            if self._least_lag >= LOST_BLOCKS:
+                missing = int(self._least_lag)
             else:
-                self.origin += least * FOLLOW * BLOCK_S
+                self.origin += self._least_lag * FOLLOW * BLOCK_S
+            self._filled = 0
+            self._new_window(now)
         self.blocks += missing + 1
         return missing
 
@@ -75,8 +80,11 @@ class CaptureClock:
         missing = max(0, int((now - self.origin) / BLOCK_S) - self.blocks)
         self.blocks += missing
         self._filled += missing
-        self._lags.clear()
+        self._new_window(now)
         return missing
+
+    def _new_window(self, now: float) -> None:
+        self._least_lag, self._window_start = math.inf, now
 
 
 class RenderReference:
@@ -105,7 +113,7 @@ class RenderReference:
         if not self._flowing:
             return None
         self._levels.append(level)
-        if len(self._levels) == 2 * WINDOW_BLOCKS:
+        if len(self._levels) == LEVELS:
             self._drop(min(self._levels) - CUSHION_BLOCKS)
             self._levels.clear()
         block = self._ring.read(DEVICE_BLOCK_SAMPLES)
