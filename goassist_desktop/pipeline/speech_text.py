@@ -68,10 +68,10 @@ def heard_written(text: str, tokens: Sequence[Token], spoken_words_heard: int) -
         left -= words
         if words:
             heard = number
+    if spoken_words_heard > 0 and not any(token.spoken for token in tokens[heard:]):
+        heard = len(tokens)
     if not heard:
         return ""
-    if not any(token.spoken for token in tokens[heard:]):
-        heard = len(tokens)
     ends = [match.end() for match in re.finditer(r"\S+", text)]
     return text if heard == len(ends) else text[: ends[heard - 1]]
 

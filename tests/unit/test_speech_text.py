@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goassist_desktop.pipeline.chunker import Chunker
 from goassist_desktop.pipeline.speech_text import (
     MAX_CHARACTERS,
     heard_written,
@@ -104,6 +105,9 @@ def test_examples(text: str, expected: str) -> None:
         ("**Yes**, 😀 of course. 👍", 3, "**Yes**, 😀 of course. 👍"),
         ("- one", 0, ""),
         ("😀", 0, ""),
+        ("```python\n", 0, ""),
+        ("```python\n", 2, "```python\n"),
+        ("Yes. ", 7, "Yes. "),
     ],
 )
 def test_what_was_heard_is_told_in_written_words(text: str, heard: int, expected: str) -> None:
@@ -159,6 +163,18 @@ def test_what_was_heard_is_a_growing_beginning_of_the_text(text: str) -> None:
     assert all(len(a) <= len(b) for a, b in itertools.pairwise(heard))
     if total:
         assert heard[-1] == text
+
+
+@given(texts)
+def test_a_reply_heard_to_its_end_is_the_reply(text: str) -> None:
+    chunker = Chunker()
+    clauses = chunker.push(text) + chunker.finish()
+    heard = []
+    for clause in clauses:
+        tokens = speakable(clause)
+        words = sum(len(token.spoken.split()) for token in tokens)
+        heard.append(heard_written(clause, tokens, words or 1))
+    assert "".join(heard).split() == text.split()
 
 
 @pytest.mark.parametrize(

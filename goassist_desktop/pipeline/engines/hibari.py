@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Samples, Speech, Word
@@ -44,6 +45,15 @@ NO_PAUSE_MS = 20
 
 SENTENCE_END = ".!?…"
 PUNCTUATION = SENTENCE_END + ',;:—"“”()'
+
+
+_DAMAGED = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+)
+_BROKEN = (ort_errors.NotImplemented, ort_errors.RuntimeException, MemoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +95,12 @@ class HibariVoice:
             self._tts = Hibari(  # type: ignore[no-untyped-call]
                 voice="heart", model=_with_output(model, DURATIONS), threads=self._threads
             )
-        except Exception as error:  # onnxruntime raises a dozen unrelated types for bad bytes
+        except _DAMAGED as error:
             raise ModelMissing(
                 f"voice model {self._model} is damaged; run: goassist models verify"
             ) from error
+        except _BROKEN as error:
+            raise EngineFailed(f"voice model {self._model} can not be loaded: {error}") from error
         # The second word is in no dictionary: it makes the network for unknown words load too.
         for _ in self.speak("Hello, Zyglorp."):
             pass
@@ -142,9 +154,12 @@ class HibariVoice:
         from hibari import dsp
 
         ids = np.asarray([self._tts.ids(phonemes)], np.int64)
-        *spectra, durations = self._tts.sess.run(
-            None, {"ids": ids, "speed": np.ones(1, np.float32)}
-        )
+        try:
+            *spectra, durations = self._tts.sess.run(
+                None, {"ids": ids, "speed": np.ones(1, np.float32)}
+            )
+        except (*_DAMAGED, *_BROKEN) as error:
+            raise EngineFailed(f"synthesis: the voice broke: {error}") from error
         # Noise from the text, so that a clause sounds the same each time it is said.
         noise = np.random.default_rng(zlib.crc32(phonemes.encode()))
         lh, theta, ln, lr, phi, f0 = (part[0] for part in spectra)
