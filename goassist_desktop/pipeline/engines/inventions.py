@@ -16,26 +16,24 @@ SURE = 0.5
 """Confidence from which words count in spite of NO_SPEECH. Inventions were below 0.48, spoken words
 with so high a NO_SPEECH above 0.62."""
 
-TYPICAL_NO_SPEECH = 0.3
-TYPICAL_SURE = 0.65
-"""The same two for the phrases below. A spoken "Thank you." had at most 0.45 and at least 0.72."""
-
 _SOUND = re.compile(r"\([^)]*\)|\[[^\]]*\]|\*[^*]*\*|[♩♪♫♬]")
-_TYPICAL = frozenset(
-    (
-        "you",
-        "bye",
-        "bye bye",
-        "thank you",
-        "thank you very much",
-        "thank you for watching",
-        "thanks for watching",
-        "thank you so much for watching",
-        "please subscribe",
-        "subscribe",
-        "subtitles by the amara org community",
-    )
-)
+_TYPICAL = {
+    **dict.fromkeys(("thank you", "thank you very much", "bye", "bye bye"), (0.3, 0.65)),
+    **dict.fromkeys(
+        (
+            "you",
+            "thanks for watching",
+            "thank you for watching",
+            "thank you so much for watching",
+            "please subscribe",
+            "subtitles by the amara org community",
+        ),
+        (0.15, 0.85),
+    ),
+}
+"""What is invented most, and what takes the place of NO_SPEECH and SURE for it: for what people
+say to an assistant (a spoken "Thank you." had at most 0.45 and at least 0.72), and for what they
+do not."""
 
 
 def spoken_words(text: str, *, no_speech: float, confidence: float) -> str:
@@ -45,7 +43,6 @@ def spoken_words(text: str, *, no_speech: float, confidence: float) -> str:
     """
     words = " ".join(_SOUND.sub(" ", text).split())
     plain = " ".join(re.findall(r"\w+", words.casefold()))
-    made_up = no_speech > NO_SPEECH and confidence < SURE
-    if plain in _TYPICAL:
-        made_up = made_up or (no_speech > TYPICAL_NO_SPEECH and confidence < TYPICAL_SURE)
+    doubt, sure = _TYPICAL.get(plain, (NO_SPEECH, SURE))
+    made_up = no_speech > doubt and confidence < sure
     return "" if made_up or not plain else words

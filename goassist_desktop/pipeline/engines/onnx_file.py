@@ -22,7 +22,7 @@ _DAMAGED = (
 class Session(Protocol):
     """What of onnxruntime.InferenceSession is used here; it may be run by many threads at once."""
 
-    def run(self, outputs: None, inputs: dict[str, Any]) -> list[Any]:
+    def run(self, output_names: Any, input_feed: Any) -> Any:
         """All outputs, as arrays."""
 
 
@@ -35,7 +35,9 @@ def open_session(file: Path, *, threads: int) -> Session:
     options.inter_op_num_threads = 1
     providers = ["CPUExecutionProvider"]
     try:
-        session: Session = ort.InferenceSession(str(file), options, providers)  # type: ignore[attr-defined]
+        session: Session = ort.InferenceSession(  # type: ignore[attr-defined]
+            str(file), options, providers
+        )
     except _DAMAGED as error:
         raise ModelMissing(f"model file {file} is damaged; run: goassist models verify") from error
     except (ort_errors.NotImplemented, ort_errors.RuntimeException, MemoryError) as error:
