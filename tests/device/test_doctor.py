@@ -1,10 +1,15 @@
 """The doctor's tone, from a real loudspeaker stream to a real microphone stream."""
 
-from conftest import VirtualCard
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from goassist_desktop import doctor
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints import sound_card
+
+if TYPE_CHECKING:
+    from conftest import VirtualCard
 
 
 def examined() -> dict[str, doctor.Finding]:
