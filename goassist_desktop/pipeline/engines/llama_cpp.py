@@ -1,0 +1,229 @@
+"""The language model: any GGUF file with a chat template, run by llama.cpp.
+
+llama.cpp comes to Python in two bindings, either of which will do: `xllamacpp` is prebuilt,
+`llama-cpp-python` is compiled while it is installed. The first one that is installed is taken.
+
+The prompt is made of tokens, not of text. The chat template is rendered around place holders, so
+what it adds is known from what was said: words of a user that look like a control token stay words,
+and a longer conversation repeats the tokens of a shorter one exactly, as the model's cache needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Generator, Iterator, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
+from goassist_desktop.pipeline.frames import Message
+from goassist_desktop.pipeline.protocols import EngineInfo
+
+MAX_CONTEXT_TOKENS = 8192
+BATCH_TOKENS = 128
+"""Prompt tokens read at once, and so what may still be read after the iterator was closed."""
+
+BINDINGS = {
+    "xllamacpp": "goassist_desktop.pipeline.engines.llama_xllamacpp",
+    "llama_cpp": "goassist_desktop.pipeline.engines.llama_python",
+}
+"""Package to the module here that adapts it, best first."""
+
+WARM_UP = (Message("system", "You are a voice assistant."), Message("user", "Hello!"))
+
+_PLACE = re.compile("\ue000[0-9]+\ue001")
+_MAGIC = b"GGUF"
+
+
+class Runtime(Protocol):
+    """A loaded model in one of the bindings."""
+
+    context_tokens: int
+
+    tokens_read: int
+    """Prompt tokens the last request had to read; the others were in the cache."""
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The model's chat template filled in, the assistant's turn begun, without a BOS token."""
+
+    def tokenize(self, text: str, *, first: bool = False, control: bool = False) -> list[int]:
+        """Tokens of a text. `first` adds what begins every prompt (BOS, where the model has one);
+        `control` reads control tokens in the text as such."""
+
+    def generate(
+        self, prompt: Sequence[int], *, max_tokens: int, temperature: float, seed: int
+    ) -> Generator[str, None, None]:
+        """Pieces of valid UTF-8; "" for every full batch of a long prompt. Raises EngineFailed."""
+
+    def read(self, prompt: Sequence[int]) -> None:
+        """Read a prompt into the cache. Raises EngineFailed."""
+
+    def close(self) -> None: ...
+
+
+class LlamaCpp:
+    """LanguageModel for `<model_dir>/model.gguf`.
+
+    There is one cache and so one conversation at a time: a new request ends the reply before it.
+    Equal messages give equal replies at temperature 0, and at any other with an equal seed, as far
+    as the arithmetic allows: a prompt read in other portions can tip a choice between two words
+    that are all but equally likely.
+    """
+
+    def __init__(self, model_dir: Path, *, threads: int = 2, binding: str | None = None) -> None:
+        """`binding` is a key of BINDINGS; None takes the first that is installed."""
+        self._path = model_dir / "model.gguf"
+        self._threads = threads
+        self._bindings = BINDINGS if binding is None else {binding: BINDINGS[binding]}
+        self._runtime: Runtime | None = None
+        self._reply: Generator[str, None, None] | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        licence = "MIT (llama.cpp); the model has its own"
+        return EngineInfo("language_model", "llama-cpp", self._path.parent.name, licence)
+
+    @property
+    def context_tokens(self) -> int:
+        """The window of the loaded model in tokens, at most MAX_CONTEXT_TOKENS."""
+        return self._loaded().context_tokens
+
+    @property
+    def tokens_read(self) -> int:
+        """Prompt tokens the last request had to read; the others were in the cache."""
+        return self._loaded().tokens_read
+
+    def load(self) -> None:
+        if self._runtime is not None:
+            return
+        self._check_file()
+        self._runtime = self._open()
+        self._template = lru_cache(maxsize=64)(self._template_parts)
+        self._words = lru_cache(maxsize=1024)(self._runtime.tokenize)
+        for _ in self.reply(WARM_UP, max_tokens=4, temperature=0.0, seed=0):
+            pass
+
+    def close(self) -> None:
+        if self._runtime is not None:
+            self._end_reply()
+            self._runtime.close()
+            self._runtime = None
+
+    def reply(
+        self, messages: Sequence[Message], *, max_tokens: int, temperature: float, seed: int
+    ) -> Iterator[str]:
+        """See LanguageModel. While a long prompt is read, now and then an empty piece comes, so
+        that closing is prompt then too.
+
+        Raises EngineFailed for a prompt that leaves no room in the window for an answer.
+        """
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens is {max_tokens}, must be at least 1")
+        runtime = self._loaded()
+        prompt = self._tokens(messages)
+        self._check_length(prompt)
+        self._end_reply()
+        self._reply = runtime.generate(
+            prompt, max_tokens=max_tokens, temperature=temperature, seed=seed
+        )
+        yield from self._reply
+
+    def prefill(self, messages: Sequence[Message]) -> None:
+        """See LanguageModel. A user's turn at the end is left open: its words may go on."""
+        if not messages or messages[-1].role != "user":
+            messages = [*messages, Message("user", "")]
+        prompt = self._tokens(messages, open_turn=True)
+        self._check_length(prompt)
+        self._end_reply()
+        self._loaded().read(prompt)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return len(self._tokens(messages))
+
+    # -- loading ---------------------------------------------------------------------------------
+
+    def _check_file(self) -> None:
+        try:
+            with self._path.open("rb") as file:
+                magic = file.read(len(_MAGIC))
+            size = self._path.stat().st_size
+        except OSError as error:
+            raise ModelMissing(
+                f"language model {self._path} can not be read ({error.strerror}); "
+                "run: goassist models pull"
+            ) from error
+        if magic != _MAGIC:
+            raise ModelMissing(
+                f"language model {self._path} is damaged: not a GGUF file; "
+                "run: goassist models verify"
+            )
+        free = psutil.virtual_memory().available
+        if size > free:
+            raise EngineFailed(
+                f"language model {self._path.parent.name} needs {size / 1e9:.1f} GB of memory, "
+                f"{free / 1e9:.1f} GB are free: choose a smaller one"
+            )
+
+    def _open(self) -> Runtime:
+        for package, module in self._bindings.items():
+            try:
+                importlib.import_module(package)
+            except ModuleNotFoundError:
+                continue
+            except ImportError as error:
+                raise EngineFailed(f"language model: {package} is broken: {error}") from error
+            opened: Runtime = importlib.import_module(module).open_model(
+                self._path,
+                threads=self._threads,
+                context_tokens=MAX_CONTEXT_TOKENS,
+                batch_tokens=BATCH_TOKENS,
+            )
+            return opened
+        raise EngineFailed(f"language model: install one of {', '.join(self._bindings)}")
+
+    def _loaded(self) -> Runtime:
+        if self._runtime is None:
+            raise EngineFailed("language model: not loaded")
+        return self._runtime
+
+    # -- the prompt ------------------------------------------------------------------------------
+
+    def _tokens(self, messages: Sequence[Message], *, open_turn: bool = False) -> list[int]:
+        """The prompt. With `open_turn` it stops behind the words of the last message."""
+        self._loaded()
+        parts = self._template(tuple(message.role for message in messages))
+        prompt = list(parts[0])
+        for message, after in zip(messages, parts[1:], strict=True):
+            prompt += self._words(message.text.strip())
+            prompt += after
+        return prompt[: len(prompt) - len(parts[-1])] if open_turn else prompt
+
+    def _template_parts(self, roles: Sequence[str]) -> list[list[int]]:
+        """What the chat template puts before, between and after messages of these roles."""
+        runtime = self._loaded()
+        marked = [Message(role, f"\ue000{place}\ue001") for place, role in enumerate(roles)]
+        texts = _PLACE.split(runtime.render(marked))
+        if len(texts) != len(roles) + 1:
+            raise EngineFailed(
+                f"language model {self._path.parent.name}: its chat template does not take "
+                f"a conversation of {', '.join(dict.fromkeys(roles))} messages"
+            )
+        tokens = partial(runtime.tokenize, control=True)
+        return [tokens(text, first=place == 0) for place, text in enumerate(texts)]
+
+    def _check_length(self, prompt: Sequence[int]) -> None:
+        window = self._loaded().context_tokens
+        if len(prompt) >= window:
+            raise EngineFailed(
+                f"language model: a prompt of {len(prompt)} tokens does not fit its window "
+                f"of {window}"
+            )
+
+    def _end_reply(self) -> None:
+        if self._reply is not None:
+            self._reply.close()
+            self._reply = None
