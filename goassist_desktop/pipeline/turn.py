@@ -205,6 +205,8 @@ class Turn:
                     piece = await anext(pieces, None)
                 if piece is None:
                     break
+                if not piece:
+                    continue  # a sign of life while a long prompt is read
                 self.marks.set(mark.FIRST_TOKEN, self._clock.now_ms)
                 self.reply_text += piece
                 for clause in chunker.push(piece):
