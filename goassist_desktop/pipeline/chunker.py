@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 FIRST_WORDS = 7
-"""The first clause has at most this many words, unless none of them is a place to cut."""
+"""The first clause has at most this many words, and SLACK_WORDS more where they sound better."""
+SLACK_WORDS = 3
 NATURAL_WORDS = 5
 """… and ends after this many already, where a conjunction or preposition follows."""
 FEWEST_WORDS = 4
@@ -36,9 +37,11 @@ BREAK_BEFORE = frozenset(
 NEVER_LAST = BREAK_BEFORE | frozenset(
     """a an the this these those my your his her its our their no not very more most some any each
     every is are was were be been am will would can could should may might must shall do does did
-    has have had i we they he she it you""".split()
+    has have had such there i we they he she it you""".split()
 )
 """Words that lean on the next one."""
+ADJECTIVE = re.compile(r".{2,}(?:ful|ous|ive|able|ible|less)")
+"""So do those that end like this, nearly always."""
 
 
 class Chunker:
@@ -83,13 +86,17 @@ class Chunker:
             return len(self._text)
         if _ends_clause(self._text) and count >= (2 if self._first else FEWEST_WORDS):
             return len(self._text)
+        if following == "(" and count >= FEWEST_WORDS:
+            return len(self._text)
         if self._first and count > NATURAL_WORDS:
             natural = self._natural(words, NATURAL_WORDS)
             if natural:
                 return natural
-        if count < (self._first_words if self._first else MOST_WORDS):
+        most = self._first_words if self._first else MOST_WORDS - SLACK_WORDS
+        if count < most:
             return 0
-        return self._latest(words, following) or (len(self._text) if count >= MOST_WORDS else 0)
+        cut = self._latest(words, following, patient=count < most + SLACK_WORDS)
+        return cut or (len(self._text) if count >= MOST_WORDS else 0)
 
     def _ends_sentence(self, following: str) -> bool:
         text = self._text.rstrip()
@@ -114,15 +121,16 @@ class Chunker:
             start = words[count].start()
             if (
                 _core(words[count].group()) in BREAK_BEFORE
-                and _core(words[count - 1].group()) not in NEVER_LAST
+                and not _leans(words[count - 1].group())
                 and _joins(self._text, start)
             ):
                 return start
         return 0
 
-    def _latest(self, words: list[re.Match[str]], following: str) -> int:
+    def _latest(self, words: list[re.Match[str]], following: str, patient: bool) -> int:
         """Where to cut words that are too many: in front of a phrase, else after the last word
-        that does not lean on its next, else between any two plain words, 0 for nowhere."""
+        that does not lean on its next. If that is nowhere, 0 while `patient`, then between any
+        two plain words."""
         fewest = min(FEWEST_WORDS, self._first_words)
         natural = self._natural(words, fewest)
         if natural:
@@ -133,8 +141,10 @@ class Chunker:
             for word, cut in zip(words[fewest - 1 :], ends[fewest - 1 :], strict=True)
             if _joins(self._text, cut, following)
         ]
-        firm = [cut for word, cut in plain if _core(word.group()) not in NEVER_LAST]
-        return (firm or [cut for _, cut in plain] or [0])[-1]
+        firm = [cut for word, cut in plain if not _leans(word.group())]
+        if firm:
+            return firm[-1]
+        return plain[-1][1] if plain and not patient else 0
 
 
 def _ends_clause(text: str) -> bool:
@@ -150,6 +160,11 @@ def _joins(text: str, cut: int, following: str = "") -> bool:
     """Whether the cut is between two plain words, not beside a number, a symbol or markup."""
     after = text[cut : cut + 1] or following
     return text[:cut].rstrip()[-1:].isalpha() and after.isalpha()
+
+
+def _leans(word: str) -> bool:
+    core = _core(word)
+    return core in NEVER_LAST or ADJECTIVE.fullmatch(core) is not None
 
 
 def _is_word(text: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goassist_desktop.pipeline.chunker import FIRST_WORDS, MOST_WORDS, Chunker
+from goassist_desktop.pipeline.chunker import FIRST_WORDS, MOST_WORDS, SLACK_WORDS, Chunker
 
 
 def clauses(text: str, *cuts: int) -> list[str]:
@@ -57,7 +57,7 @@ def test_a_clause_before_the_last_holds_a_word_and_not_too_many(text: str) -> No
 @given(st.lists(st.sampled_from("river stone green walk about the and of".split()), min_size=8))
 def test_plain_words_without_punctuation_still_start_early(words: list[str]) -> None:
     first = clauses(" ".join(words))[0]
-    assert len(first.split()) <= FIRST_WORDS
+    assert len(first.split()) <= FIRST_WORDS + SLACK_WORDS
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,18 @@ def test_what_belongs_together_stays(text: str) -> None:
         (
             "Photosynthesis is the process by which green plants live",
             ["Photosynthesis is the process ", "by which green plants live"],
+        ),
+        (
+            "People like music because it is a form of art.",
+            ["People like music because it is a form ", "of art."],
+        ),
+        (
+            "A ship at sea was a beautiful sight to see.",
+            ["A ship at sea ", "was a beautiful sight to see."],
+        ),
+        (
+            "Water boils at 100 degrees Celsius (212 degrees Fahrenheit).",
+            ["Water boils at 100 degrees Celsius ", "(212 degrees Fahrenheit)."],
         ),
         ('He said "Go." Then he left.', ['He said "Go." ', "Then he left."]),
         ("1. First this.\n2. Then that.", ["1. First this.\n", "2. Then that."]),
