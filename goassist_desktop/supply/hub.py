@@ -17,12 +17,13 @@ class Hub:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._client = httpx.Client(follow_redirects=True, timeout=_TIMEOUT)
+        self._connections: httpx.Client | None = None
         self._answered = False
         self.unreachable = False
 
     def close(self) -> None:
-        self._client.close()
+        if self._connections:
+            self._connections.close()
 
     def fetch(self, partial: Partial, tick: Tick) -> None:
         """Append what is still missing of the file.
@@ -35,7 +36,7 @@ class Hub:
             try:
                 self._stream(partial, tick)
                 fault = "the connection was closed"
-            except httpx.TransportError as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 if not self._answered:
                     self.unreachable = True
                     raise SourceFailed(f"{self._url} can not be reached: {error}") from error
@@ -53,9 +54,8 @@ class Hub:
         headers = {"Accept-Encoding": "identity"}
         if partial.size:
             headers["Range"] = f"bytes={partial.size}-"
-        with self._client.stream(
-            "GET", f"{self._url}/{partial.file.hub}", headers=headers
-        ) as response:
+        url = f"{self._url}/{partial.file.hub}"
+        with self._client().stream("GET", url, headers=headers) as response:
             self._answered = True
             if response.status_code not in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
                 raise SourceFailed(f"answers {response.status_code} {response.reason_phrase}")
@@ -70,3 +70,12 @@ class Hub:
             for block in response.iter_raw():
                 partial.append(block)
                 tick(partial.size)
+
+    def _client(self) -> httpx.Client:
+        if not self._connections:
+            try:
+                self._connections = httpx.Client(follow_redirects=True, timeout=_TIMEOUT)
+            except (ImportError, ValueError) as error:
+                # A proxy named in the environment that httpx has no support for.
+                raise httpx.ProxyError(str(error)) from error
+        return self._connections

@@ -114,6 +114,22 @@ def test_a_file_of_another_length_is_refused_before_its_body(
         Pull(target, hub_url=hub.url).run(models(known, "small"))
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "socks://127.0.0.1:9"])
+def test_a_proxy_that_is_no_use_counts_as_unreachable(
+    monkeypatch: pytest.MonkeyPatch, index: Path, known: Manifest, target: Path, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(PullFailed, match=r"hub: http://hub\.invalid can not be reached"):
+        Pull(target, hub_url="http://hub.invalid").run(models(known, "small"))
+
+
+def test_an_address_that_is_none_counts_as_unreachable(
+    index: Path, known: Manifest, target: Path
+) -> None:
+    with pytest.raises(PullFailed, match="can not be reached"):
+        Pull(target, hub_url="hub.invalid:http").run(models(known, "small"))
+
+
 # Packages ---------------------------------------------------------------------------------------
 
 
