@@ -28,7 +28,7 @@ _TYPICAL = {
             "please subscribe",
             "subtitles by the amara org community",
         ),
-        (0.15, 0.85),
+        (0.05, 0.95),
     ),
 }
 """What is invented most, and what takes the place of NO_SPEECH and SURE for it: for what people
