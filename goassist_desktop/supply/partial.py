@@ -43,13 +43,18 @@ def sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
     return digest.hexdigest()
 
 
+def partial_path(staging: Path, file: ModelFile) -> Path:
+    """Where a file grows."""
+    return staging / f"{file.sha256}.partial"
+
+
 class Partial:
     """The growing file, open within `with`. Blocks are written through, unbuffered."""
 
     def __init__(self, staging: Path, file: ModelFile) -> None:
         self.file = file
         self.size = 0
-        self._path = staging / f"{file.sha256}.partial"
+        self._path = partial_path(staging, file)
 
     def __enter__(self) -> Partial:
         self._out = self._path.open("a+b", buffering=0)

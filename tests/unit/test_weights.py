@@ -188,6 +188,15 @@ def test_too_small_a_disk_is_said_before_anything_is_fetched(
     assert hub.requests == []
 
 
+def test_bytes_of_other_models_do_not_count_as_room(hub: Hub, tmp_path: Path, target: Path) -> None:
+    (tmp_path / "m.toml").write_text(MANIFEST.replace(f"size = {len(BIG)}", f"size = {10**18}"))
+    (target / ".staging").mkdir(parents=True)
+    with (target / ".staging" / "of-another.partial").open("wb") as sparse:
+        sparse.truncate(10**13)
+    with pytest.raises(PullFailed, match=r"disk full: this needs 1000000000\d{3} MB"):
+        Pull(target, hub_url=hub.url).run(models(manifest.load(tmp_path / "m.toml"), "big"))
+
+
 def test_a_models_folder_that_can_not_be_one(tmp_path: Path, known: Manifest) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(PullFailed, match="file"):
