@@ -1,6 +1,5 @@
 """What every voice must do, asked of the real ones."""
 
-import importlib
 import itertools
 import re
 import shutil
@@ -15,7 +14,7 @@ from faster_whisper import WhisperModel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goassist_desktop.pipeline.engines import REGISTRY
+from goassist_desktop.pipeline.engines import REGISTRY, create
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples, Speech, Word
 from goassist_desktop.pipeline.protocols import Engine, Synthesiser
@@ -36,11 +35,14 @@ SENTENCES = (
 
 
 @pytest.fixture(scope="module", params=sorted(REGISTRY["synthesis"]))
-def make(request: pytest.FixtureRequest, models: Callable[[str], Path]) -> Callable[..., object]:
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def make(name: str, models: Callable[[str], Path]) -> Callable[..., Synthesiser]:
     """A constructor of the engine: on its real model, or on another folder."""
-    module, _, name = REGISTRY["synthesis"][request.param].partition(":")
-    engine = getattr(importlib.import_module(module), name)
-    return lambda folder=None: engine(folder or models(MODELS[request.param]))
+    return lambda folder=None: create("synthesis", name, folder or models(MODELS[name]), threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +119,13 @@ def test_an_absent_model_is_named(make: Callable[..., Synthesiser], tmp_path: Pa
 
 @pytest.mark.parametrize("harm", ["cut", "noise", "another"])
 def test_a_damaged_model_is_named(
-    make: Callable[..., Synthesiser], models: Callable[[str], Path], tmp_path: Path, harm: str
+    name: str,
+    make: Callable[..., Synthesiser],
+    models: Callable[[str], Path],
+    tmp_path: Path,
+    harm: str,
 ) -> None:
-    [engine] = [name for name in MODELS if MODELS[name] in str(models(MODELS[name]))]
-    for file in models(MODELS[engine]).iterdir():
+    for file in models(MODELS[name]).iterdir():
         data = file.read_bytes()
         if harm == "cut":
             (tmp_path / file.name).write_bytes(data[: len(data) // 2])
