@@ -84,7 +84,7 @@ class Chunker:
         count = len(words)
         if self._ends_sentence(following):
             return len(self._text)
-        if _ends_clause(self._text) and count >= (2 if self._first else FEWEST_WORDS):
+        if _ends_clause(self._text, following) and count >= (2 if self._first else FEWEST_WORDS):
             return len(self._text)
         if following == "(" and count >= FEWEST_WORDS:
             return len(self._text)
@@ -147,9 +147,11 @@ class Chunker:
         return plain[-1][1] if plain and not patient else 0
 
 
-def _ends_clause(text: str) -> bool:
+def _ends_clause(text: str, following: str) -> bool:
     word = text.rsplit(None, 1)[-1]
     mark = word.rstrip(CLOSERS)
+    if mark[-2:-1].isdigit() and following.isdigit():
+        return False  # "May 5, 2024"
     if mark in ("-", "–", "—"):
         before = text.rstrip().removesuffix(word).rstrip()
         return before[-1:].isalpha()

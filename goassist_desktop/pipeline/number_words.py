@@ -17,9 +17,13 @@ NUM = r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 MONTHS = (
     "January February March April May June July August September October November December".split()
 )
-_MONTH_KEYS = {name: name for name in MONTHS} | {
-    name[:3] + dot: name for name in MONTHS for dot in ("", ".") if name != "May"
+SHORT_MONTHS = {
+    short + dot: name
+    for name in MONTHS
+    for short in {name[:3], "Sept" if name == "September" else name[:3]} - {name}
+    for dot in ("", ".")
 }
+_MONTH_NAMES = frozenset(MONTHS) | SHORT_MONTHS.keys()
 LONGEST_FORM = 64
 """Characters of the longest word that is looked at as an amount, a date or a formula."""
 SCALES = frozenset(("thousand", "million", "billion", "trillion"))
@@ -146,8 +150,8 @@ def _is_year(words: Sequence[str], index: int, years: set[int]) -> bool:
     return bool(
         joined
         or before.lower() in YEAR_CUES
-        or before in _MONTH_KEYS
-        or (dated and (words[index - 2] in _MONTH_KEYS))
+        or before in _MONTH_NAMES
+        or (dated and (words[index - 2] in _MONTH_NAMES))
         or after in ("AD", "BC", "CE", "BCE")
     )
 
@@ -155,7 +159,7 @@ def _is_year(words: Sequence[str], index: int, years: set[int]) -> bool:
 def _in_context(word: str, before: str, after: str) -> str:
     """The reading a neighbour gives; "" when the word is to be read for itself."""
     number = re.search(rf"(?:^|[^\w.,$€£¥₹])(?P<n>{NUM})$", before)
-    if unit := number and _unit(word, number["n"]):
+    if unit := number and _unit(word.removesuffix("."), number["n"]):
         return unit
     if number and word in (*CURRENCIES, *CODES):
         return CURRENCIES[CODES.get(word, word)][number["n"] != "1"]
@@ -175,12 +179,12 @@ def _in_context(word: str, before: str, after: str) -> str:
             return "to"
         return _BETWEEN[word] if numbers or word != "–" else ""
     if re.fullmatch(r"\d{1,2}", word) and 1 <= int(word) <= 31:
-        if before in _MONTH_KEYS:
+        if before in _MONTH_NAMES:
             return ordinal(int(word))
-        if after in _MONTH_KEYS:
+        if after in _MONTH_NAMES:
             return f"the {ordinal(int(word))} of"
-    if word in _MONTH_KEYS and word.endswith("."):
-        return _MONTH_KEYS[word]
+    if word in SHORT_MONTHS and (word.endswith(".") or after[:1].isdecimal()):
+        return SHORT_MONTHS[word]
     return ""
 
 
@@ -219,6 +223,8 @@ def _alone(word: str) -> str:
         return _plural(UNITS[word], "")
     if word in CURRENCIES:
         return CURRENCIES[word][1]
+    if "/" in word and (unit := _unit(word, "")):
+        return unit
     if len(word) == 1 and (name := unicodedata.name(word, "")).startswith("GREEK"):
         return name.rsplit(" ", 1)[-1].lower()
     for pattern, reading in _FORMS if len(word) <= LONGEST_FORM else _ADDRESSES:
@@ -368,7 +374,7 @@ _FORMS = _ADDRESSES + [
     (re.compile(pattern), reading)
     for pattern, reading in (
         (r"(\d{1,2}):(\d\d)(?::(\d\d))?([ap]\.?m\.?)?", _time),
-        (r"(\d{1,2})()()([ap]m)", lambda m: f"{cardinal(m[1])} {m[4].upper()}"),
+        (r"(\d{1,2})([ap]m)", lambda m: f"{cardinal(m[1])} {m[2].upper()}"),
         (r"(?P<year>[12]\d{3})-(?P<month>\d\d)-(?P<day>\d\d)", _date),
         (r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>[12]\d{3})", _date),
         (

@@ -140,7 +140,8 @@ def _readings(words: Sequence[str]) -> list[str]:
             if closed or "(" in opening:
                 _pause(spoken, ",")
             closed = ")" in closing
-            said += next((mark for mark in closing if mark in _PAUSES), "")
+            mark = next((mark for mark in closing if mark in _PAUSES), "")
+            said += "," if ".." in closing else mark  # an ellipsis hesitates, it ends nothing
         elif alone and not alone.strip(_PAUSES + "-–—"):
             _pause(spoken, alone[0] if alone[0] in _PAUSES else ",")
         spoken.append(said)
@@ -168,7 +169,8 @@ def _abbreviates(core: str) -> bool:
     dotted = core.lower() + "."
     return (
         dotted in number_words.FIXED
-        or core in ("No", "no", "Nos", "Jan", "Feb", "Aug", "Sept", "Oct", "Nov", "Dec")
+        or dotted in ("no.", "nos.")
+        or core in number_words.SHORT_MONTHS
         or bool(re.fullmatch(r"(?:[^\W\d_]\.)*[^\W\d_]", core) and len(core) != 1)
     )
 

@@ -112,6 +112,10 @@ def test_what_belongs_together_stays(text: str) -> None:
             "Water boils at 100 degrees Celsius (212 degrees Fahrenheit).",
             ["Water boils at 100 degrees Celsius ", "(212 degrees Fahrenheit)."],
         ),
+        (
+            "It was on May 5, 2024, in Rome.",
+            ["It was on May 5, 2024, ", "in Rome."],
+        ),
         ('He said "Go." Then he left.', ['He said "Go." ', "Then he left."]),
         ("1. First this.\n2. Then that.", ["1. First this.\n", "2. Then that."]),
         ("No. It is late.", ["No. ", "It is late."]),

@@ -55,6 +55,9 @@ EXAMPLES = {
     "1939-1945": "nineteen thirty-nine to nineteen forty-five",
     "the 1990s": "the nineteen nineties",
     "2024-05-01": "May first, twenty twenty-four",
+    "It took 5 ms, then 7 min.": "It took five milliseconds, then seven minutes.",
+    "Apr 5 and 6 Sept. were": "April fifth and the sixth of September were",
+    "the speed in km/h": "the speed in kilometers per hour",
     "Oct. 5, 2024": "October fifth, twenty twenty-four",
     # telephone numbers and addresses
     "Call 555-867-5309": "Call five five five, eight six seven, five three zero nine",
@@ -81,7 +84,7 @@ EXAMPLES = {
     "Hello 😀 world 👍🏽!": "Hello world!",
     "So — they say (really) — yes": "So, they say, really, yes",
     "\x07Bell\u200b \ufeffand\x00 nul": "Bell and nul",
-    "“Go.” He went…": "Go. He went.",
+    "“Go.” Well… he went!": "Go. Well, he went!",
     "": "",
     " \n ": "",
     "😀 ** — ": "",
