@@ -41,8 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     pull.add_argument("--from", dest="source", type=Path, metavar="DIR", help="import, offline")
     verify = commands.add_parser("verify", help="compare the contents with the manifest")
     verify.add_argument("names", nargs="*", metavar="PROFILE|NAME")
-    path = commands.add_parser("path", help="the models folder, or the folder of one model")
-    path.add_argument("name", nargs="?", metavar="NAME")
+    path = commands.add_parser("path", help="the models folder, or where single models lie")
+    path.add_argument("names", nargs="*", metavar="PROFILE|NAME")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -106,7 +106,10 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _path(args: argparse.Namespace) -> int:
-    _put(str(weights.path(args.name) if args.name else weights.models_dir()))
+    if not args.names:
+        _put(str(weights.models_dir()))
+    for model in weights.select(args.names) if args.names else ():
+        _put(str(weights.path(model.name)))
     return 0
 
 
