@@ -31,18 +31,28 @@ def _threads(stage: str) -> int:
     return {"recognition": min(cores, 4), "language_model": min(cores, 8)}.get(stage, 1)
 
 
+def model_names(config: Config) -> dict[str, str]:
+    """Stage -> model: the one the profile has for it, or the chosen engine's own."""
+    models = {model.stage: model.name for model in weights.profile(config.profile)}
+    own = {stage: _OWN_MODEL.get(getattr(config.engines, stage)) for stage in STAGES}
+    return {stage: own[stage] or models[stage] for stage in STAGES}
+
+
 @contextmanager
 def loaded_engines(config: Config) -> Iterator[Engines]:
     """Every stage's engine, loaded and warm; closed at the end.
 
     Raises ModelMissing and EngineFailed.
     """
-    models = {model.stage: model.name for model in weights.profile(config.profile)}
-    engines: dict[str, Any] = {}
-    for stage in STAGES:
-        name = getattr(config.engines, stage)
-        folder = weights.path(_OWN_MODEL.get(name, models[stage]))
-        engines[stage] = create(stage, name, folder, threads=_threads(stage))
+    engines: dict[str, Any] = {
+        stage: create(
+            stage,
+            getattr(config.engines, stage),
+            weights.path(model),
+            threads=_threads(stage),
+        )
+        for stage, model in model_names(config).items()
+    }
     lanes = {stage: ThreadLane(stage) for stage in STAGES if stage != "voice_activity"}
     try:
         with ThreadPoolExecutor(len(STAGES), thread_name_prefix="load") as pool:

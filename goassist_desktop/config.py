@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ SYSTEM_PROMPT = (
 )
 
 
-def _setting(default: Any, *, among: Sequence[str] = (), low: float = 0, high: float = 0) -> Any:
+def _setting(default: Any, *, among: Iterable[str] = (), low: float = 0, high: float = 0) -> Any:
     """A field with what is allowed: one of `among`, or a number from `low` to `high`."""
     return field(default=default, metadata={"among": tuple(among), "low": low, "high": high})
 
@@ -88,7 +88,7 @@ def load(flags: Mapping[str, str], environment: Mapping[str, str] = os.environ) 
 
     Raises ConfigError with the key, the value and what is allowed.
     """
-    known = {key: spec for key, spec in _settings()}
+    known = dict(_settings())
     chosen: dict[str, Any] = {}
     path = default_path()
     for key, value in _from_file(path):
@@ -162,9 +162,10 @@ def _built(chosen: Mapping[str, Any]) -> Config:
         prefix = f"{section}."
         return {k.removeprefix(prefix): v for k, v in chosen.items() if k.startswith(prefix)}
 
-    sections = {
-        spec.name: spec.default_factory(**of(spec.name))  # type: ignore[misc]
-        for spec in fields(Config)
-        if is_dataclass(spec.default_factory)
-    }
-    return Config(**sections, **{k: v for k, v in chosen.items() if "." not in k})
+    return Config(
+        **{k: v for k, v in chosen.items() if "." not in k},
+        engines=EngineChoice(**of("engines")),
+        audio=Audio(**of("audio")),
+        reply=Reply(**of("reply")),
+        turn_taking=TurnTaking(**of("turn_taking")),
+    )

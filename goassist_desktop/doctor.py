@@ -22,6 +22,7 @@ import numpy as np
 import psutil
 
 from goassist_desktop import weights
+from goassist_desktop.app import model_names
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
@@ -150,8 +151,7 @@ def _normal(name: str) -> str:
 
 
 def _model_names(config: Config) -> list[str]:
-    own = ["moonshine-tiny-en"] if config.engines.recognition == "moonshine" else []
-    return [model.name for model in weights.select([config.profile, *own])]
+    return list(dict.fromkeys(model_names(config).values()))
 
 
 def models(config: Config) -> Iterator[Finding]:

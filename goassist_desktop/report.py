@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-
 from goassist_desktop.pipeline.events import SessionEvent, TurnClosed
 from goassist_desktop.pipeline.protocols import EngineInfo
 

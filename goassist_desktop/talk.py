@@ -20,7 +20,7 @@ from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ, CaptureC
 from goassist_desktop.pipeline.endpoints.recording import RecordingEndpoint, Said
 from goassist_desktop.pipeline.endpoints.room import Room
 from goassist_desktop.pipeline.errors import GoAssistError
-from goassist_desktop.pipeline.events import SessionEvent, TurnClosed, UserText
+from goassist_desktop.pipeline.events import SessionEvent, StateChanged, TurnClosed, UserText
 from goassist_desktop.pipeline.evidence import is_stop
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.resampling import resample
@@ -75,15 +75,19 @@ def hold(
         console.print(f"  {', '.join(info.model for info in infos)}", style="dim")
         with Captions(console) as captions:
             heard: list[str] = []
+            ready_s = 0.0
 
             def publish(event: SessionEvent) -> None:
+                nonlocal ready_s
                 report.take(event)
                 captions.take(event)
-                if isinstance(event, UserText) and event.final:
+                if isinstance(event, StateChanged):
+                    ready_s = ready_s or time.monotonic() - started
+                elif isinstance(event, UserText) and event.final:
                     heard.append(event.text)
 
             session = make_session(config, engines, endpoint, publish)
-            said, ready_s = asyncio.run(_converse(session, endpoint, script, sounds, started))
+            said = asyncio.run(_converse(session, endpoint, script, sounds))
         stops = any(is_stop(text) for text in heard)
         unanswered = tuple(
             say.wav
@@ -98,18 +102,14 @@ async def _converse(
     endpoint: RecordingEndpoint,
     script: Sequence[Say],
     sounds: Sequence[Samples],
-    started: float,
-) -> tuple[list[Said], float]:
+) -> list[Said]:
     running = asyncio.create_task(session.run())
     reciting = asyncio.create_task(_recite(session, endpoint, script, sounds))
     try:
-        while endpoint.position == 0 and not running.done():
-            await asyncio.sleep(POLL_S)
-        ready_s = time.monotonic() - started
         await asyncio.wait((running, reciting), return_when=asyncio.FIRST_COMPLETED)
         if running.done():  # only ever by an error
             await running
-        return await reciting, ready_s
+        return await reciting
     finally:
         for task in (reciting, running):
             task.cancel()

@@ -1,1 +1,1 @@
-"""The conversation itself: from microphone samples to loudspeaker samples. No window, no web server."""
+"""The conversation itself, from microphone to loudspeaker samples: no window, no web server."""

@@ -12,8 +12,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 
-from goassist_desktop.pipeline.speech_text import Token, heard_written, speakable
-
 from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.chunker import Chunker
 from goassist_desktop.pipeline.clock import Marks, SampleClock
@@ -23,6 +21,7 @@ from goassist_desktop.pipeline.frames import Speech
 from goassist_desktop.pipeline.history import History
 from goassist_desktop.pipeline.resampling import at_rate
 from goassist_desktop.pipeline.speaker import Progress, Speaker
+from goassist_desktop.pipeline.speech_text import Token, heard_written, speakable
 from goassist_desktop.pipeline.workers import Engines
 
 LEAD_S = 15.0

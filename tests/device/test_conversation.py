@@ -1,0 +1,134 @@
+"""The program at a sound card: spoken to through its microphone, heard from its loudspeaker."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from goassist_desktop import weights
+from goassist_desktop.pipeline.engines.whisper import Whisper
+from goassist_desktop.pipeline.resampling import resample
+from tests.device.conftest import RATE_HZ, Recording, VirtualCard
+from tests.talk.conftest import DATA, GOASSIST, environment
+from tests.talk.hearing import audible, plain, transcribe
+
+VOICES = DATA / "voices"
+INTERRUPTIONS = (
+    ("joe_germany", "berlin"),
+    ("joe_story", ""),
+    ("slt_colors", ""),
+    ("joe_story", ""),
+    ("joe_week", ""),
+    ("slt_moon", ""),
+    ("joe_sky", ""),
+    ("joe_story", ""),
+    ("slt_music", ""),
+    ("joe_germany", "berlin"),
+)
+
+
+def recorded(name: str) -> np.ndarray:
+    samples, rate_hz = soundfile.read(VOICES / f"{name}.flac", dtype="float32")
+    return resample(samples, rate_hz, RATE_HZ)
+
+
+class Program:
+    """`goassist`, running, and what it prints."""
+
+    def __init__(self, card: VirtualCard, models: Path) -> None:
+        self._log = (card.folder / "printed.txt").open("w+")
+        self._process = subprocess.Popen(
+            [GOASSIST],
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env=environment() | card.environment | {"GOASSIST_MODELS_DIR": str(models)},
+        )
+        self.wait_for("Say something", 60)
+
+    @property
+    def printed(self) -> str:
+        return Path(self._log.name).read_text()
+
+    def wait_for(self, text: str, seconds: float, times: int = 1) -> None:
+        deadline = time.monotonic() + seconds
+        while self.printed.count(text) < times:
+            assert self._process.poll() is None, self.printed
+            assert time.monotonic() < deadline, f"no {text!r} in:\n{self.printed}"
+            time.sleep(0.05)
+
+    def interrupt(self) -> tuple[int, float]:
+        """Ctrl-C. The exit status, and the seconds it took."""
+        asked = time.monotonic()
+        self._process.send_signal(2)
+        status = self._process.wait(10)
+        return status, time.monotonic() - asked
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+
+@pytest.fixture
+def program(card: VirtualCard, models_folder: Path) -> Iterator[Program]:
+    card.start()
+    program = Program(card, models_folder)
+    yield program
+    program.kill()
+
+
+@pytest.fixture(scope="module")
+def models_folder() -> Path:
+    """Where the models are, named before the card moves HOME."""
+    return weights.models_dir()
+
+
+@pytest.fixture(scope="module")
+def ear(models_folder: Path) -> Iterator[Whisper]:
+    ear = Whisper(models_folder / "faster-whisper-tiny.en")
+    ear.load()
+    yield ear
+    ear.close()
+
+
+def test_it_answers_through_the_loudspeaker(
+    card: VirtualCard, program: Program, ear: Whisper
+) -> None:
+    recording = card.record()
+    card.speak(recorded("joe_germany")).wait()
+    program.wait_for("first audio", 30)  # printed when the reply is over
+    played = recording.stop()
+    assert "capital of germany" in plain(program.printed)
+    assert "berlin" in plain(transcribe(ear, played, RATE_HZ))
+    status, seconds = program.interrupt()
+    assert status == 0, program.printed
+    assert seconds < 1.0
+    assert "Traceback" not in program.printed
+
+
+def test_ten_interruptions_in_a_row(card: VirtualCard, program: Program, ear: Whisper) -> None:
+    loudspeaker = card.record()
+    card.speak(recorded("joe_story")).wait()
+    for number, (name, _) in enumerate(INTERRUPTIONS, start=1):
+        wait_until_it_speaks(loudspeaker)
+        time.sleep(1.0)
+        card.speak(recorded(name)).wait()
+        program.wait_for("stopped in", 10, times=number)
+    program.wait_for("first audio", 60, times=len(INTERRUPTIONS) + 1)
+    played = loudspeaker.stop()
+    assert "berlin" in plain(transcribe(ear, played[-8 * RATE_HZ :], RATE_HZ))
+    status, _ = program.interrupt()
+    assert status == 0, program.printed
+
+
+def wait_until_it_speaks(loudspeaker: Recording, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not len(audible(loudspeaker.latest(0.2), RATE_HZ)):
+        assert time.monotonic() < deadline, "the loudspeaker stays silent"
+        time.sleep(0.02)
