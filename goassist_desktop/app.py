@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 
@@ -21,6 +23,9 @@ from goassist_desktop.pipeline.turn import TurnSettings
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
 
 STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+LEAVE_S = 0.6
 _OWN_MODEL = {"moonshine": "moonshine-tiny-en"}
 """Engines whose model is not the one the profile has for their stage."""
 
@@ -55,10 +60,7 @@ def loaded_engines(config: Config) -> Iterator[Engines]:
     }
     lanes = {stage: ThreadLane(stage) for stage in STAGES if stage != "voice_activity"}
     try:
-        with ThreadPoolExecutor(len(STAGES), thread_name_prefix="load") as pool:
-            loading = [pool.submit(engine.load) for engine in engines.values()]
-        for done in loading:
-            done.result()
+        _load(engines)
         yield Engines(
             activity=engines["voice_activity"],
             detector=Hosted(engines["turn_detection"], lanes["turn_detection"]),
@@ -71,6 +73,47 @@ def loaded_engines(config: Config) -> Iterator[Engines]:
             lane.close()
         for engine in engines.values():
             engine.close()
+
+
+def _load(engines: dict[str, Any]) -> None:
+    """All at once. Raises the first error, once none is loading any more.
+
+    The threads are daemons, and Ctrl-C waits for them only so long: no library that reads a model
+    can be stopped while it does, and nobody waits for that after Ctrl-C.
+    """
+    errors: list[BaseException] = []
+
+    def load(engine: Engine) -> None:
+        try:
+            engine.load()
+        except BaseException as error:  # noqa: BLE001 - raised below, in the thread that asked
+            errors.append(error)
+
+    loading = [
+        threading.Thread(target=load, args=(engine,), name=f"load {stage}", daemon=True)
+        for stage, engine in engines.items()
+    ]
+    for thread in loading:
+        thread.start()
+    try:
+        for thread in loading:
+            thread.join()
+    except KeyboardInterrupt:
+        deadline = time.monotonic() + LEAVE_S
+        for thread in loading:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if any(thread.is_alive() for thread in loading):
+            leave(INTERRUPTED)
+        raise
+    if errors:
+        raise errors[0]
+
+
+def leave(status: int) -> NoReturn:
+    """End the process now, whatever its threads are doing."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def engine_infos(engines: Engines) -> list[EngineInfo]:

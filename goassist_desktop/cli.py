@@ -9,12 +9,12 @@ from importlib.metadata import version
 
 from rich.console import Console
 
+from goassist_desktop.app import INTERRUPTED
 from goassist_desktop.commands import bench, doctor, live, models, talk
 from goassist_desktop.pipeline.errors import BadInput, GoAssistError
 
 SWITCH_INTERVAL_S = 0.0005
 """Python's own 5 ms between threads is half an audio block: too long to wait for a turn."""
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,4 +39,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2 if isinstance(error, BadInput) else 1
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED

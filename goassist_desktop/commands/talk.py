@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.face is not None:
         raise BadInput("--face: there is no face yet")
     script = _script(args)
+    _check_outputs(args, [say.wav for say in script])
     config = settings.configured(args)
     sounds = [read_recording(say.wav) for say in script]
     room = _room(args, sounds)
@@ -70,6 +71,17 @@ def _script(args: argparse.Namespace) -> tuple[Say, ...]:
     if not args.wavs:
         raise BadInput("talk: no recording was given; name one or more, or a --script")
     return one_by_one(args.wavs)
+
+
+def _check_outputs(args: argparse.Namespace, inputs: list[Path]) -> None:
+    """Raises BadInput for an output that would overwrite what is read, or another output."""
+    taken = {path.resolve() for path in (*inputs, args.script, args.noise) if path is not None}
+    for output in (args.out, args.mic_out, args.report):
+        if output is None:
+            continue
+        if output.resolve() in taken:
+            raise BadInput(f"{output}: is named twice; it would be overwritten")
+        taken.add(output.resolve())
 
 
 def _room(args: argparse.Namespace, sounds: list[Samples]) -> Room:
