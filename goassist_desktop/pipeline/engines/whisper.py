@@ -36,7 +36,7 @@ ENCODED_PER_S = FRAMES_PER_S // 2
 DOUBTFUL = 0.45
 """Confidence under which the whole context is asked too. It costs most of a second; clear speech
 does not come near it, single words on a bad line do."""
-SILENT = 0.85
+SILENT = 0.7
 """No speech so likely that there is nothing to ask about."""
 
 BASE_TOKENS = 10
@@ -107,10 +107,11 @@ class Whisper:
         context_s = min(WINDOW_S, max(MIN_CONTEXT_S, math.ceil(spoken_s + TRAILING_S)))
         tokens, no_speech, confidence = self._understand(self._model, audio, context_s)
         if context_s < WINDOW_S:
-            circles = _runs_in_circles(tokens, _token_limit(spoken_s))
+            limit = _token_limit(spoken_s)
+            circles = _runs_in_circles(tokens, limit)
             if circles or (confidence < DOUBTFUL and no_speech < SILENT):
                 again, doubt, sure = self._understand(self._model, audio, WINDOW_S)
-                if circles or sure > confidence:
+                if circles or (sure > confidence and not _runs_in_circles(again, limit)):
                     # A steady tone is speech to the whole context alone: both must think so.
                     tokens, no_speech, confidence = again, max(no_speech, doubt), sure
         if len(tokens) >= _token_limit(spoken_s):
