@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from goassist_desktop import weights
 from goassist_desktop.pipeline.engines.whisper import Whisper
 from tests.engines.sounds import WORDS
 from tests.talk.conftest import DATA, GOASSIST, Talked, environment
@@ -148,6 +151,67 @@ def test_bad_recordings_are_refused(tmp_path: Path, content: object, message: st
     (line,) = done.stderr.splitlines()
     assert str(wav) in line
     assert message.lower() in line.lower(), line
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.5, 8.0], ids=["starting", "loading", "talking"])
+def test_ctrl_c_ends_it_cleanly(tmp_path: Path, seconds: float) -> None:
+    reply = tmp_path / "reply.wav"
+    talking = subprocess.Popen(
+        [GOASSIST, "talk", VOICES / "joe_story.flac", "--out", reply],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    )
+    time.sleep(seconds)
+    talking.send_signal(signal.SIGINT)
+    printed, _ = talking.communicate(timeout=10)
+    # Before Python runs our code, Ctrl-C ends it in Python's own way.
+    assert talking.returncode in ((130, -signal.SIGINT, 1) if seconds < 1 else (130,)), printed
+    if seconds > 1:
+        assert "Traceback" not in printed
+    if reply.exists():  # what was recorded is a whole file
+        _, rate_hz = soundfile.read(reply)
+        assert rate_hz == 48_000
+
+
+def test_bad_arguments_are_refused(tmp_path: Path) -> None:
+    wav = VOICES / "joe_story.flac"
+    for arguments, message in (
+        (("talk",), "no recording was given"),
+        (("talk", wav, "--face", tmp_path / "f.jsonl"), "--face: there is no face yet"),
+        (("talk", wav, "--out", wav), "named twice"),
+        (("talk", wav, "--out", tmp_path / "no" / "reply.wav"), "no/reply.wav"),
+        (("talk", wav, "--set", "engines.recognition=siri"), "must be one of whisper, moonshine"),
+        (("talk", wav, "--echo-delay-ms", "50"), "needs --echo-gain-db"),
+        (("--set", "audio.input_device"), "must be KEY=VALUE"),
+    ):
+        done = goassist(*arguments)
+        assert done.returncode == 2, done
+        (line,) = done.stderr.splitlines()
+        assert message in line
+
+
+def test_a_missing_or_damaged_model_is_named(tmp_path: Path) -> None:
+    wav = VOICES / "joe_story.flac"
+    done = goassist("talk", wav, GOASSIST_MODELS_DIR=str(tmp_path))
+    assert done.returncode == 1
+    assert "run: goassist models pull" in done.stderr
+    for name in weights.select(["ci"]):
+        (tmp_path / name.name).symlink_to(weights.path(name.name))
+    damaged = tmp_path / "faster-whisper-tiny.en"
+    files = {file.name: file.resolve() for file in damaged.iterdir()}
+    damaged.unlink()
+    damaged.mkdir()
+    for name, file in files.items():
+        (damaged / name).symlink_to(file)
+    (damaged / "model.bin").unlink()
+    (damaged / "model.bin").write_bytes(bytes(files["model.bin"].stat().st_size))
+    done = goassist("talk", wav, GOASSIST_MODELS_DIR=str(tmp_path))
+    assert done.returncode == 1
+    assert f"{damaged}/" in done.stderr
+    assert "damaged" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def goassist(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
