@@ -11,12 +11,11 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-import shutil
 import socket
-import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import xllamacpp
@@ -36,9 +35,9 @@ class XllamacppModel:
 
     tokens_read = 0
 
-    def __init__(self, parameters: Any, folder: Path) -> None:
+    def __init__(self, parameters: Any, folder: TemporaryDirectory[str]) -> None:
         self._folder = folder
-        self._socket = folder / "model.sock"
+        self._socket = Path(folder.name) / "model.sock"
         self._key = secrets.token_urlsafe(32)
         parameters.hostnames = [str(self._socket)]
         parameters.api_keys = [self._key]
@@ -74,7 +73,7 @@ class XllamacppModel:
 
     def close(self) -> None:
         del self._server  # nothing else holds it, so this ends its threads and frees its memory
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.cleanup()
 
     def _complete(
         self, prompt: Sequence[int], settings: dict[str, float]
@@ -148,11 +147,11 @@ def open_model(
         0  # copies of the cache that only models with sliding windows use
     )
     parameters.ui = False
-    folder = Path(tempfile.mkdtemp(prefix="goassist-"))  # made with mode 0700
+    folder = TemporaryDirectory(prefix="goassist-")  # made with mode 0700
     try:
         return XllamacppModel(parameters, folder)
     except RuntimeError as error:  # all that the package tells of any failure
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.cleanup()
         raise ModelMissing(
             f"language model {path} is damaged or of an unknown kind; run: goassist models verify"
         ) from error
