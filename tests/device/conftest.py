@@ -22,6 +22,8 @@ import soundfile
 RATE_HZ = 48_000
 MICROPHONE = "goassist-test-microphone"
 LOUDSPEAKER = "goassist-test-loudspeaker"
+LOOP = "goassist-test-loop"
+"""A microphone that hears the loudspeaker, without a room or a delay of its own."""
 PROGRAMS = ("pulseaudio", "pactl", "paplay", "parec")
 
 # Without norewinds streams on a null sink die silently.
@@ -30,6 +32,7 @@ _ASOUNDRC = f"""
 pcm.!default {{ type pulse }}
 ctl.!default {{ type pulse }}
 pcm.{MICROPHONE} {{ type pulse device "microphone" hint {{ show on description "in" }} }}
+pcm.{LOOP} {{ type pulse device "loudspeaker.monitor" hint {{ show on description "loop" }} }}
 pcm.{LOUDSPEAKER} {{ type pulse device "loudspeaker" hint {{ show on description "out" }} }}
 """
 
