@@ -7,7 +7,7 @@ UV := uv==0.13.9
 
 run:
 	@packaging/bootstrap run
-	@$(BIN)/goassist models pull embedded
+	@$(BIN)/goassist models path embedded >/dev/null 2>&1 || $(BIN)/goassist models pull embedded
 	@$(BIN)/goassist
 
 test:

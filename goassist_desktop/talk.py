@@ -194,8 +194,8 @@ def _answered(said: Said, turns: Sequence[TurnClosed], stops: bool) -> bool:
     for turn in turns:
         marks = turn.marks_ms
         began, ended = marks[mark.ONSET], marks[mark.OFFSET]
-        heard = marks[mark.FIRST_AUDIO] is not None
-        if heard and began is not None and ended is not None:
+        answered = marks[mark.FIRST_AUDIO] is not None and turn.outcome != "failed"
+        if answered and began is not None and ended is not None:
             if began <= offset_ms and ended >= onset_ms:
                 return True
         for barge_in in turn.barge_ins:

@@ -19,7 +19,9 @@ from goassist_desktop.commands import settings
 from goassist_desktop.commands.talk import show
 from goassist_desktop.config import Config
 from goassist_desktop.demo import recordings
+from goassist_desktop.pipeline.endpoints.local import LocalEndpoint
 from goassist_desktop.pipeline.endpoints.room import Room
+from goassist_desktop.pipeline.endpoints.sound_card import find_device
 from goassist_desktop.pipeline.errors import DeviceFailed
 from goassist_desktop.pipeline.events import SessionEvent
 from goassist_desktop.report import Report
@@ -43,10 +45,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _at_the_microphone(config: Config, console: Console) -> int:
-    # Imported late: it needs PortAudio, whose absence is a message and not the end.
-    from goassist_desktop.pipeline.endpoints.local import LocalEndpoint
-
-    endpoint = LocalEndpoint(config.audio.input_device or None, config.audio.output_device or None)
+    input_device = config.audio.input_device or None
+    output_device = config.audio.output_device or None
+    # Asked before the models are loaded: who has no microphone should not wait to be told.
+    find_device("input", input_device)
+    find_device("output", output_device)
+    endpoint = LocalEndpoint(input_device, output_device)
     with loaded_engines(config) as engines:
         report = Report(engine_infos(engines))
         captions = Captions(console)
