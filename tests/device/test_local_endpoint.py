@@ -253,6 +253,26 @@ def test_stop_ends_at_once_whatever_the_state(card: VirtualCard, begin: Begin, s
     assert len(conversation.blocks) == delivered
 
 
+def test_a_sound_system_that_hangs_hangs_nothing_else(begin: Begin) -> None:
+    conversation = begin()
+    released = threading.Event()
+    pull = conversation.voice.pull
+
+    def hang(count: int) -> np.ndarray:
+        if not released.is_set() and threading.current_thread().name.startswith("Dummy"):
+            released.wait()  # PortAudio's thread; closing waits for it
+        return pull(count)
+
+    conversation.voice.pull = hang  # type: ignore[method-assign]
+    conversation.until_noticed("error", "hangs: start the program again", 3)
+    time.sleep(0.5)
+    assert -0.2 < conversation.behind_s() < 0.5
+    began = time.monotonic()
+    conversation.endpoint.stop()
+    assert time.monotonic() - began < 0.5
+    released.set()
+
+
 def test_without_a_sound_server_a_line_says_so(card: VirtualCard, begin: Begin) -> None:
     card.kill()
     with pytest.raises(DeviceFailed, match="no microphone found"):

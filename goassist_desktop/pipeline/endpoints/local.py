@@ -172,8 +172,10 @@ class LocalEndpoint:
             if fault is None:
                 continue
             self._notify(Notice("warning", f"{fault}: waiting for it to come back"))
-            streams.close()
             self._streams = None
+            if not streams.close():
+                self._notify(Notice("error", "the sound system hangs: start the program again"))
+                return
             reopened = self._reopen()
             if reopened is None:
                 return

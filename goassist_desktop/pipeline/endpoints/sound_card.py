@@ -6,6 +6,8 @@ missing, and looking for devices takes a moment.
 
 from __future__ import annotations
 
+import atexit
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,16 +23,18 @@ from goassist_desktop.pipeline.endpoints.capture import DEVICE_BLOCK_SAMPLES, DE
 from goassist_desktop.pipeline.endpoints.ring import Ring
 from goassist_desktop.pipeline.endpoints.timeline import RenderReference
 from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed
-from goassist_desktop.pipeline.frames import BLOCK_MS, Samples
+from goassist_desktop.pipeline.frames import Samples
 
 Direction = Literal["input", "output"]
 NOUN: dict[Direction, str] = {"input": "microphone", "output": "loudspeaker"}
 
 LATENCY_S: dict[Direction, float] = {"input": 0.02, "output": 0.06}
 """Asked of the devices. Less is heard as gaps while inference runs on the same cores; more makes
-the microphone's blocks come in bigger bursts, at 40 ms up to three at a time."""
+the microphone's samples come in bigger pieces."""
 STALE_S = 0.5
 """A callback this old means that the device is gone."""
+CLOSE_S = 0.3
+"""Closing takes a few ms, or for ever."""
 
 
 def _portaudio() -> ModuleType:
@@ -165,8 +169,21 @@ class Streams:
                 return f"the {NOUN[direction]} {self._devices[direction].name!r} stopped"
         return None
 
-    def close(self) -> None:
-        """Stop at once, dropping what the devices still hold. Harmless when closed."""
+    def close(self) -> bool:
+        """Stop at once, dropping what the devices still hold. Harmless when closed.
+
+        False where PortAudio does not let go. When a sound server dies, its ALSA thread may fall
+        into an endless loop (a jump back to its own error check, pa_linux_alsa.c), and whatever
+        waits for that thread waits for ever; so nothing may, not even the end of the program.
+        """
+        closing = threading.Thread(target=self._close, name="sound-card-close", daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
+        if closing.is_alive():
+            atexit.unregister(_portaudio()._exit_handler)
+        return not closing.is_alive()
+
+    def _close(self) -> None:
         for stream in self._streams.values():
             stream.abort(ignore_errors=True)
             stream.close(ignore_errors=True)
@@ -190,7 +207,7 @@ class Streams:
                 device=device.index,
                 channels=channels,
                 samplerate=rate_hz,
-                blocksize=rate_hz * BLOCK_MS // 1000,
+                blocksize=0,  # whatever comes: blocks of our own would come in uneven bursts
                 latency=LATENCY_S[direction],
                 dtype="float32",
                 callback=callback,
