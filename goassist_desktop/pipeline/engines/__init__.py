@@ -9,9 +9,9 @@ from typing import Any
 
 from goassist_desktop.pipeline.errors import ConfigError
 
-# Where the cores are shared, OpenMP's threads burn their time waiting for each other: with two other
-# busy processes the language model made 1 to 7 tokens a second instead of 9. Read when the first
-# library with OpenMP is loaded, that is after this; it costs nothing on idle cores.
+# Where cores are shared, OpenMP's threads burn their time waiting for each other: beside two busy
+# processes the language model made 1 to 7 tokens a second instead of 9. Read when the first library
+# with OpenMP is loaded, that is after this; it costs nothing on idle cores.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _HERE = "goassist_desktop.pipeline.engines"
