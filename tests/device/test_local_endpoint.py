@@ -168,6 +168,26 @@ def test_sound_stays_whole_while_python_is_busy(card: VirtualCard, begin: Begin)
     assert alike > 0.9
 
 
+def test_a_device_that_wants_44100_hz_and_stereo_gets_it(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # PulseAudio takes any format, so its answers are made those of a simple card.
+    import sounddevice
+
+    def only_cd(*, channels: int, samplerate: int, **_: object) -> None:
+        if (channels, samplerate) != (2, 44_100):
+            raise sounddevice.PortAudioError("Invalid sample rate or number of channels")
+
+    monkeypatch.setattr(sounddevice, "check_input_settings", only_cd)
+    monkeypatch.setattr(sounddevice, "check_output_settings", only_cd)
+    words = speech("beckett", RATE_HZ)[: 5 * RATE_HZ]
+    conversation = begin(LOOP, words=words, echo=False)
+    time.sleep(7)
+    _, alike = likeness(conversation.heard(), speech("beckett", 16_000)[: 5 * 16_000])
+    assert alike > 0.95
+    assert -0.5 < conversation.behind_s() < 0.5
+
+
 @pytest.mark.parametrize("name", ["test-mic", "GOASSIST-Test-Microphone"])
 def test_a_device_is_chosen_by_part_of_its_name_in_any_case(
     card: VirtualCard, begin: Begin, name: str
