@@ -46,6 +46,8 @@ class Audio:
     input_device: str = _setting("")
     """Part of a device's name; empty: the system's choice."""
     output_device: str = _setting("")
+    echo_cancellation: bool = _setting(True)
+    """Off for headphones: nothing of our own voice is in the microphone, and nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _parsed(text: str, spec: Any) -> Any:
     """Text of a variable or flag as the setting's type; left as text where it is not one."""
+    if type(spec.default) is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
     try:
         return type(spec.default)(text)
     except ValueError:
@@ -147,10 +151,10 @@ def _checked(where: str, value: Any, spec: Any) -> Any:
     if want is float and type(value) is int:
         value = float(value)
     if type(value) is not want:
-        allowed = f"a {'text' if want is str else 'number'}"
+        allowed = {str: "a text", bool: "true or false"}.get(want, "a number")
     elif among and value not in among:
         allowed = f"one of {', '.join(among)}"
-    elif want is not str and not low <= value <= high:
+    elif want in (int, float) and not low <= value <= high:
         allowed = f"a number from {low:g} to {high:g}"
     else:
         return value

@@ -71,7 +71,9 @@ def hold(
     with loaded_engines(config) as engines:
         infos = engine_infos(engines)
         report = Report(infos)
-        endpoint = RecordingEndpoint(CaptureChain(), room=room, reply=reply, mic=mic)
+        # Without an echo there is nothing to cancel, as with headphones.
+        chain = CaptureChain(echo=room.echo_gain_db is not None)
+        endpoint = RecordingEndpoint(chain, room=room, reply=reply, mic=mic)
         console.print(f"  {', '.join(info.model for info in infos)}", style="dim")
         with Captions(console) as captions:
             heard: list[str] = []

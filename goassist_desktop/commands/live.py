@@ -50,7 +50,7 @@ def _at_the_microphone(config: Config, console: Console) -> int:
     # Asked before the models are loaded: who has no microphone should not wait to be told.
     find_device("input", input_device)
     find_device("output", output_device)
-    endpoint = LocalEndpoint(input_device, output_device)
+    endpoint = LocalEndpoint(input_device, output_device, echo=config.audio.echo_cancellation)
     with loaded_engines(config) as engines:
         report = Report(engine_infos(engines))
         captions = Captions(console)

@@ -1,7 +1,7 @@
 """What was said and heard, as the language model is told it.
 
-The assistant's side holds what left the loudspeaker, not what was generated. An exchange of which
-nothing was heard leaves no trace: its question is still open, and comes again.
+The assistant's side holds what left the loudspeaker, not what was generated. A question to which
+nothing was heard is not recorded: it is still open, and comes again with what follows it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ class History:
         self._exchanges: list[tuple[Message, Message]] = []
 
     def record(self, user_text: str, heard_text: str) -> None:
-        """Remember an exchange, if any of the reply was heard."""
-        if heard_text:
-            self._exchanges.append((Message("user", user_text), Message("assistant", heard_text)))
+        """Remember an exchange of which both sides were heard."""
+        self._exchanges.append((Message("user", user_text), Message("assistant", heard_text)))
 
     def messages(self) -> list[Message]:
         return [self._system, *(message for pair in self._exchanges for message in pair)]

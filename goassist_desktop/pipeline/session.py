@@ -107,6 +107,7 @@ class Session:
         self._turns_begun = 0
         self._turns_committed = 0
         self._paused: SpeechPaused | None = None  # what the user said, up to the last pause
+        self._unanswered = ""  # what they said before, to which not one word was heard
         self._marks = Marks()
         self._barge_ins: list[BargeIn] = []
         self._onset_ms = 0.0
@@ -324,6 +325,7 @@ class Session:
                 self._speaker.resume()
             case Command.FORGET:
                 self._paused = None
+                self._unanswered = ""
                 self._ears.forget()
 
     def _begin_turn(self) -> None:
@@ -339,7 +341,7 @@ class Session:
         self.speculations += 1
         self._turn = Turn(
             self._turns_begun,
-            paused.text,
+            f"{self._unanswered} {paused.text}".strip(),
             engines=self._engines,
             history=self._history,
             speaker=self._speaker,
@@ -377,8 +379,10 @@ class Session:
         turn.raise_bug()
         if not turn.committed:
             return
-        if turn.user_text:
+        if turn.user_text and turn.heard_text:
             self._history.record(turn.user_text, turn.heard_text)
+        elif turn.sounding:  # else the ears still hold the words
+            self._unanswered = turn.user_text
         if turn.outcome == "failed":
             self._publish(Notice("error", turn.reason))
         early = self._turns_committed <= WARMUP_TURNS

@@ -161,6 +161,24 @@ def test_words_interrupt(tmp_path: Path) -> None:
     assert talk.model.open_replies == 0
 
 
+def test_a_question_cut_off_before_a_word_of_the_answer_is_not_lost(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("what is the weather")
+            await talk.until_state(State.SPEAKING)
+            await talk.say("in paris")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    first, second = talk.turns
+    assert first.marks_ms["first_audio"] is not None
+    assert first.heard_text == ""
+    assert second.user_text == "what is the weather in paris"
+    assert [m.text for m in talk.model.asked[-1]] == ["be brief", "what is the weather in paris"]
+
+
 def test_ten_interruptions_in_a_row(tmp_path: Path) -> None:
     talk = Conversation(tmp_path, long_answer)
     numbers = "alpha bravo charlie delta echo foxtrot golf hotel india juliet".split()

@@ -22,7 +22,10 @@ def test_without_a_file_the_defaults_hold(file: Path) -> None:
 def test_flags_win_over_variables_and_variables_over_the_file(file: Path) -> None:
     file.write_text('[reply]\nmax_tokens = 100\nseed = 1\nstall_s = 4\n[audio]\ninput_device="a"\n')
     environment = {"GOASSIST_REPLY_MAX_TOKENS": "200", "GOASSIST_REPLY_SEED": "2", "HOME": "/"}
-    chosen = config.load({"reply.max_tokens": "300"}, environment)
+    chosen = config.load(
+        {"reply.max_tokens": "300", "audio.echo_cancellation": "false"}, environment
+    )
+    assert not chosen.audio.echo_cancellation
     assert chosen.reply.max_tokens == 300
     assert chosen.reply.seed == 2
     assert chosen.reply.stall_s == 4.0
@@ -37,8 +40,9 @@ def test_flags_win_over_variables_and_variables_over_the_file(file: Path) -> Non
         ("[reply]\nmax_tokens = 5", "reply.max_tokens = 5: must be a number from 16 to 2048"),
         ("[reply]\nmax_tokens = true", "reply.max_tokens = True: must be a number"),
         ("[reply]\ntemperature = nan", "reply.temperature = nan: must be a number from 0 to 2"),
-        ("[reply]\ntokens = 5", "reply.tokens: unknown; known are audio.input_device,"),
+        ("[reply]\ntokens = 5", "reply.tokens: unknown; known are audio.echo_cancellation,"),
         ("[engines]\nrecognition = 'siri'", "engines.recognition = 'siri': must be one of whisper"),
+        ("[audio]\necho_cancellation = 1", "echo_cancellation = 1: must be true or false"),
         ("profile = 3", "profile = 3: must be a text"),
         ("profile = ", "config.toml: Invalid value"),
     ],

@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goassist_desktop.pipeline.ears import Memory, edges
-from goassist_desktop.pipeline.history import History
 
 
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=30), st.data())
@@ -36,16 +35,3 @@ def test_edges_are_those_of_the_sound() -> None:
 def test_nothing_stands_out_of_silence() -> None:
     assert edges(np.zeros(0, np.float32)) is None
     assert edges(np.zeros(16_000, np.float32)) is None
-
-
-async def test_an_exchange_of_which_nothing_was_heard_leaves_no_trace() -> None:
-    history = History("system")
-    history.record("one", "heard")
-    history.record("two", "")
-
-    async def count(messages: object) -> int:
-        return 1
-
-    prompt = await history.prompt("three", count, 10)
-    assert prompt is not None
-    assert [m.text for m in prompt] == ["system", "one", "heard", "three"]
