@@ -132,6 +132,13 @@ class Recording:
         while self._file.seek(0, os.SEEK_END) == 0 and time.monotonic() < deadline:
             time.sleep(0.02)
 
+    def latest(self, seconds: float) -> np.ndarray:
+        """The newest samples (n,) at 48 kHz, while it goes on."""
+        with Path(self._file.name).open("rb") as file:
+            end = file.seek(0, os.SEEK_END) // 2 * 2
+            file.seek(max(0, end - 2 * round(seconds * RATE_HZ)))
+            return np.frombuffer(file.read(end - file.tell()), np.int16).astype("f4") / 32768
+
     def stop(self) -> np.ndarray:
         """The samples (n,) at 48 kHz."""
         self._parec.terminate()

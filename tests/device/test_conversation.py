@@ -77,7 +77,6 @@ class Program:
 
 @pytest.fixture
 def program(card: VirtualCard, models_folder: Path) -> Iterator[Program]:
-    card.start()
     program = Program(card, models_folder)
     yield program
     program.kill()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from pywebrtc_audio import AudioProcessor
 
@@ -23,6 +25,16 @@ _PROCESSOR_DELAY_SAMPLES = 224
 # depended on level or gain.
 _NOISE_SUPPRESSION_LEVEL = 1
 _MAX_GAIN_DB = 12.0
+
+# For EchoPresence. Levels are smoothed over 200 ms; an echo may be half a second late.
+_SMOOTHING = 0.05
+_PLAYING_DB = -30.0
+_SILENT_DB = -60.0
+_BACKGROUND_RISE_DB = 0.02
+_RISE_DB = 6.0
+_LONGEST_ECHO_BLOCKS = 50
+_PROOF_BLOCKS = 15
+_PROOF_HOLDS_BLOCKS = 500
 
 
 class Decimator:
@@ -51,6 +63,42 @@ class Decimator:
         return np.ascontiguousarray(np.convolve(self._buffer, self._taps, "valid")[::_FACTOR])
 
 
+class EchoPresence:
+    """Whether the loudspeaker is heard in the microphone at all.
+
+    An echo canceller takes everything for echo until it has learnt the room, and learns nothing
+    where there is none: at headphones it was deaf for the first seconds of every reply. What
+    proves that there is no echo is a moment in which the loudspeaker plays, and the microphone
+    stays at its own background. It holds for the next seconds of playing, whoever speaks in them.
+    """
+
+    def __init__(self) -> None:
+        self._near: float | None = None  # mean squares, smoothed
+        self._far = 0.0
+        self._background_db = math.inf
+        self._playing_blocks = 0
+        self._quiet_blocks = 0
+        self._since_proof = _PROOF_HOLDS_BLOCKS
+
+    def update(self, near: Samples, far: Samples) -> bool:
+        """10 ms of the microphone and of what was played, any rate. True: there may be an echo."""
+        near_power, far_power = (float(np.mean(np.square(x))) for x in (near, far))
+        self._near = near_power if self._near is None else self._near
+        self._near += _SMOOTHING * (near_power - self._near)
+        self._far += _SMOOTHING * (far_power - self._far)
+        near_db, far_db = (10 * math.log10(power + 1e-12) for power in (self._near, self._far))
+        if far_db < _SILENT_DB:
+            self._background_db = min(near_db, self._background_db + _BACKGROUND_RISE_DB)
+        self._playing_blocks = self._playing_blocks + 1 if far_db > _PLAYING_DB else 0
+        if self._playing_blocks > _LONGEST_ECHO_BLOCKS:
+            self._since_proof += 1
+            quiet = near_db < self._background_db + _RISE_DB
+            self._quiet_blocks = self._quiet_blocks + 1 if quiet else 0
+            if self._quiet_blocks >= _PROOF_BLOCKS and self._background_db < math.inf:
+                self._since_proof = 0
+        return self._since_proof >= _PROOF_HOLDS_BLOCKS
+
+
 class CaptureChain:
     """What the microphone heard, without what the loudspeaker played, at 16 kHz.
 
@@ -68,6 +116,7 @@ class CaptureChain:
         self._mic = Decimator()
         self._rendered = Decimator()
         self._processor: AudioProcessor | None = None
+        self._presence = EchoPresence()
         self.delay_samples = Decimator.delay_samples
         if echo:
             self.delay_samples += _PROCESSOR_DELAY_SAMPLES
@@ -89,4 +138,8 @@ class CaptureChain:
         """
         near = self._mic.process(mic)
         far = self._rendered.process(rendered)
-        return [near if self._processor is None else self._processor.process(near, far)]
+        if self._processor is None:
+            return [near]
+        if not self._presence.update(near, far):
+            far = np.zeros_like(far)  # nothing to cancel, and nothing to mistake for it
+        return [self._processor.process(near, far)]
