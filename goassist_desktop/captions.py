@@ -54,22 +54,28 @@ class Captions:
     ) -> None:
         self._live.stop()
 
+    def _print(self, text: Text) -> None:
+        """Wrapped for a terminal, one line each for a file."""
+        self._console.print(text, soft_wrap=not self._console.is_terminal)
+
     def take(self, event: SessionEvent) -> None:
         match event:
             case StateChanged(state):
+                if self._state is State.IDLE:
+                    self._print(Text("  Listening. Ctrl-C ends.", "bold"))
                 self._state = state
             case PartialText(text):
                 self._partial = text
             case UserText(text, final=True):
                 self._partial = ""
-                self._console.print(Text.assemble(("  you  ", "bold green"), text))
+                self._print(Text.assemble(("  you  ", "bold green"), text))
             case ReplyText():
                 self._reply = event
             case TurnClosed():
                 self._reply = None
-                self._console.print(_closed(event))
+                self._print(_closed(event))
             case Notice(level, what):
-                self._console.print(Text(f"  {level}: {what}", _NOTICE_STYLES[level]))
+                self._print(Text(f"  {level}: {what}", _NOTICE_STYLES[level]))
         if self._console.is_terminal:
             self._live.update(self._now())
 

@@ -60,7 +60,6 @@ def _at_the_microphone(config: Config, console: Console) -> int:
             captions.take(event)
 
         session = make_session(config, engines, endpoint, publish)
-        console.print("  Say something. Ctrl-C ends.", style="bold")
         try:
             with captions:
                 asyncio.run(session.run())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +18,17 @@ from goassist_desktop.pipeline.engines.whisper import Whisper
 from goassist_desktop.pipeline.resampling import resample
 from tests.device.conftest import RATE_HZ, Recording, VirtualCard
 from tests.talk.conftest import DATA, GOASSIST, environment
-from tests.talk.hearing import audible, plain, transcribe
+from tests.talk.hearing import audible, plain, transcribe, word_errors
 
 VOICES = DATA / "voices"
+SAID = {
+    question["file"].removesuffix(".flac"): question["text"]
+    for question in tomllib.loads((VOICES / "questions.toml").read_text())["question"]
+}
 INTERRUPTIONS = (
-    ("joe_germany", "berlin"),
-    ("joe_story", ""),
-    ("slt_colors", ""),
-    ("joe_story", ""),
-    ("joe_week", ""),
-    ("slt_moon", ""),
-    ("joe_sky", ""),
-    ("joe_story", ""),
-    ("slt_music", ""),
-    ("joe_germany", "berlin"),
-)
+    "joe_plants", "joe_story", "slt_colors", "joe_sky", "joe_story",
+    "slt_music", "joe_joke", "slt_trip", "joe_sky", "joe_germany",
+)  # fmt: skip
 
 
 def recorded(name: str) -> np.ndarray:
@@ -49,7 +47,7 @@ class Program:
             stderr=subprocess.STDOUT,
             env=environment() | card.environment | {"GOASSIST_MODELS_DIR": str(models)},
         )
-        self.wait_for("Say something", 60)
+        self.wait_for("Listening", 60)
 
     @property
     def printed(self) -> str:
@@ -114,13 +112,25 @@ def test_it_answers_through_the_loudspeaker(
 def test_ten_interruptions_in_a_row(card: VirtualCard, program: Program, ear: Whisper) -> None:
     loudspeaker = card.record()
     card.speak(recorded("joe_story")).wait()
-    for number, (name, _) in enumerate(INTERRUPTIONS, start=1):
+    for number, name in enumerate(INTERRUPTIONS, start=1):
         wait_until_it_speaks(loudspeaker)
         time.sleep(1.0)
         card.speak(recorded(name)).wait()
         program.wait_for("stopped in", 10, times=number)
     program.wait_for("first audio", 60, times=len(INTERRUPTIONS) + 1)
     played = loudspeaker.stop()
+    lines = program.printed.splitlines()
+    answers = [line for line in lines if "first audio" in line]
+    assert len(answers) == len(INTERRUPTIONS) + 1
+    # The words of a turn that was not over come again, whole, in the next line.
+    heard = [
+        words.split("you ")[1]
+        for words, answer in pairwise(lines)
+        if words.startswith("  you ") and answer in answers
+    ]
+    for name, words in zip(INTERRUPTIONS, heard[1:], strict=True):
+        assert plain(words).split()[0] == plain(SAID[name]).split()[0], (name, words)
+        assert word_errors(SAID[name], words) <= 0.25, (name, words)
     assert "berlin" in plain(transcribe(ear, played[-8 * RATE_HZ :], RATE_HZ))
     status, _ = program.interrupt()
     assert status == 0, program.printed

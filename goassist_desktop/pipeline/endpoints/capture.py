@@ -26,12 +26,13 @@ _PROCESSOR_DELAY_SAMPLES = 224
 _NOISE_SUPPRESSION_LEVEL = 1
 _MAX_GAIN_DB = 12.0
 
-# For EchoPresence. Levels are smoothed over 200 ms; an echo may be half a second late.
-_SMOOTHING = 0.05
+# For EchoPresence. Levels are smoothed over 100 ms; an echo may be half a second late.
+_SMOOTHING = 0.1
 _PLAYING_DB = -30.0
 _SILENT_DB = -60.0
 _BACKGROUND_RISE_DB = 0.02
 _RISE_DB = 6.0
+_INAUDIBLE = 10 ** (-75 / 10)
 _LONGEST_ECHO_BLOCKS = 50
 _PROOF_BLOCKS = 15
 _PROOF_HOLDS_BLOCKS = 500
@@ -86,7 +87,7 @@ class EchoPresence:
         self._near = near_power if self._near is None else self._near
         self._near += _SMOOTHING * (near_power - self._near)
         self._far += _SMOOTHING * (far_power - self._far)
-        near_db, far_db = (10 * math.log10(power + 1e-12) for power in (self._near, self._far))
+        near_db, far_db = (10 * math.log10(power + _INAUDIBLE) for power in (self._near, self._far))
         if far_db < _SILENT_DB:
             self._background_db = min(near_db, self._background_db + _BACKGROUND_RISE_DB)
         self._playing_blocks = self._playing_blocks + 1 if far_db > _PLAYING_DB else 0
