@@ -124,7 +124,7 @@ def test_ten_interruptions_in_a_row(card: VirtualCard, program: Program, ear: Wh
     assert len(answers) == len(INTERRUPTIONS) + 1
     # The words of a turn that was not over come again, whole, in the next line.
     heard = [
-        words.split("you ")[1]
+        words.removeprefix("  you  ")
         for words, answer in pairwise(lines)
         if words.startswith("  you ") and answer in answers
     ]
