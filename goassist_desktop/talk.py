@@ -33,7 +33,7 @@ QUIET_S = 0.5
 SETTLED_S = 1.0
 """Nothing heard, said or thought for this long after a recording: it gets no answer."""
 PATIENCE_S = 120.0
-"""A session busy for longer than this with one recording is stuck."""
+"""A session busy for longer than this without a sound is stuck."""
 POLL_S = 0.01
 
 
@@ -156,7 +156,7 @@ class _Until:
     async def quiet(self, after: Said | None) -> None:
         """Until the assistant is quiet, has nothing to answer, and `after` was over for a while."""
         settled = 0 if after is None else after.end + round(SETTLED_S * DEVICE_RATE_HZ)
-        limit = self._endpoint.position + round(PATIENCE_S * DEVICE_RATE_HZ)
+        began = self._endpoint.position
         while (
             self._session.busy
             or self._endpoint.saying
@@ -164,7 +164,8 @@ class _Until:
             or self._endpoint.position < settled
         ):
             await self._poll()
-            if self._endpoint.position > limit:
+            waited_s = (self._endpoint.position - began) / DEVICE_RATE_HZ
+            if min(waited_s, self._endpoint.quiet_for()) > PATIENCE_S:
                 raise GoAssistError(
                     f"nothing came of a recording in {PATIENCE_S:.0f} s "
                     f"(state: {self._session.state})"
