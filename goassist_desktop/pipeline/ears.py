@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from goassist_desktop.pipeline.endpointing import EndOfTurn
+from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import (
     EarsEvent,
     PartialText,
@@ -21,7 +22,7 @@ from goassist_desktop.pipeline.events import (
     TurnEnded,
     WorkFailed,
 )
-from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples, Transcript
+from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples
 from goassist_desktop.pipeline.protocols import Recogniser, TurnDetector, VoiceActivity
 from goassist_desktop.pipeline.workers import Hosted
 
@@ -39,6 +40,7 @@ SETTLE_MS = 10_000
 LONGEST_MS = 26_000
 """… and without any pause at this length: a recogniser takes 30 s at most."""
 MEMORY_MS = 60_000
+CLOSE_S = 0.5
 
 
 class Memory:
@@ -161,10 +163,10 @@ class Ears:
                 self._tell(TurnEnded())
 
     async def close(self) -> None:
-        """Wait until nothing is being read any more."""
+        """Wait until nothing is being read any more, but not for an engine that hangs."""
         self._reading += 1
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=CLOSE_S)
 
     # -- voice activity --------------------------------------------------------------------------
 
@@ -221,9 +223,19 @@ class Ears:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._tell(WorkFailed(error))
 
-    async def _read(self, start: int, end: int) -> Transcript:
-        audio = self._memory.read(start, end)
-        return await self._recogniser.lane.run(self._recogniser.engine.transcribe, audio)
+    async def _read(self, start: int, end: int) -> str:
+        """The words of [start, end), read in parts where it is longer than a recogniser takes."""
+        texts = []
+        while start < end:
+            cut = end
+            if end - start > LONGEST_MS * MS:
+                cut = start + LONGEST_MS * MS
+                cut = self._quietest(cut - 4000 * MS, cut)
+            audio = self._memory.read(start, cut)
+            heard = await self._recogniser.lane.run(self._recogniser.engine.transcribe, audio)
+            texts.append(heard.text)
+            start = cut
+        return " ".join(text for text in texts if text)
 
     def _read_partial(self) -> None:
         """While the user speaks: read now and then, never two partial readings at once."""
@@ -239,18 +251,18 @@ class Ears:
 
     async def _tell_partial(self, utterance: _Utterance, reading: int) -> None:
         try:
-            heard = await self._read(utterance.settled_end, self._memory.end)
+            text = await self._read(utterance.settled_end, self._memory.end)
         finally:
             self._reading_partial = False
         if reading == self._reading and self._speaking:
-            self._tell(PartialText(utterance.joined(heard.text)))
+            self._tell(PartialText(utterance.joined(text)))
 
     async def _settle(self, utterance: _Utterance, cut: int) -> None:
         """Read the part before `cut` for good, because the utterance grows too long."""
         start, utterance.settled_end = utterance.settled_end, cut
         place = len(utterance.settled)
         utterance.settled.append("")
-        utterance.settled[place] = (await self._read(start, cut)).text
+        utterance.settled[place] = await self._read(start, cut)
 
     def _quietest(self, start: int, end: int) -> int:
         """Where in [start, end) the quietest tenth of a second has its middle."""
@@ -270,18 +282,22 @@ class Ears:
             self._detector.lane.run(self._detector.engine.finished, whole)
         )
         try:
-            heard = await self._read(utterance.settled_end, end)
-            text = utterance.joined(heard.text)
+            try:
+                words = await self._read(utterance.settled_end, end)
+            except EngineFailed as error:
+                self._tell(WorkFailed(error))
+                words = ""
+            text = utterance.joined(words)
             if reading == self._reading:
-                if end - utterance.settled_end >= SETTLE_MS * MS:
-                    utterance.settled.append(heard.text)
+                if words and end - utterance.settled_end >= SETTLE_MS * MS:
+                    utterance.settled.append(words)
                     utterance.settled_end = end
-                self._tell(
-                    SpeechPaused(
-                        text, self._ms(utterance.onset), self._ms(offset), heard.confidence
-                    )
-                )
-            probability = await finished
+                self._tell(SpeechPaused(text, self._ms(utterance.onset), self._ms(offset)))
+            try:
+                probability = await finished
+            except EngineFailed as error:
+                self._tell(WorkFailed(error))
+                probability = 0.0  # silence decides
         finally:
             finished.cancel()
         if reading == self._reading and text:

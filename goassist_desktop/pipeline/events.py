@@ -31,7 +31,6 @@ class SpeechPaused:
     text: str
     onset_ms: float
     offset_ms: float
-    confidence: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,11 +58,3 @@ class Message:
     role: str
     """'system', 'user' or 'assistant'."""
     text: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceFrame:
-    """52 ARKit blendshape weights in [0, 1], shape (52,), for `t_ms` of the speech timeline."""
-
-    t_ms: float
-    weights: Samples

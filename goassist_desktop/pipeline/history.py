@@ -23,7 +23,10 @@ class History:
         self._exchanges.append((Message("user", user_text), Message("assistant", heard_text)))
 
     def messages(self) -> list[Message]:
-        return [self._system, *(message for pair in self._exchanges for message in pair)]
+        return self._with(self._exchanges)
+
+    def _with(self, exchanges: Sequence[tuple[Message, Message]]) -> list[Message]:
+        return [self._system, *(message for pair in exchanges for message in pair)]
 
     async def prompt(
         self,
@@ -33,13 +36,15 @@ class History:
     ) -> list[Message] | None:
         """The messages to answer, at most `limit` tokens by the model's own count.
 
-        Drops the older half of the exchanges while it is too long: in large steps, because each one
-        costs the model's cache. None when even the words of the user alone do not fit.
+        Drops the older half of the exchanges while it is too long: in large steps, because each
+        one costs the model's cache. None, with nothing dropped, when not even the user's words fit.
         """
+        kept = list(self._exchanges)
         while True:
-            messages = [*self.messages(), Message("user", user_text)]
+            messages = [*self._with(kept), Message("user", user_text)]
             if await count_tokens(messages) <= limit:
+                self._exchanges = kept
                 return messages
-            if not self._exchanges:
+            if not kept:
                 return None
-            del self._exchanges[: (len(self._exchanges) + 1) // 2]
+            del kept[: (len(kept) + 1) // 2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.clock import INTERVALS, Marks, SampleClock
@@ -42,8 +43,10 @@ from goassist_desktop.pipeline.workers import Engines
 
 WARMUP_TURNS = 3
 WARMUP_MS = 60_000
-EMPTY_READINGS = 3
-"""Held, and still no words after this many readings: it is noise, and we go on speaking."""
+WORDLESS_READINGS = 3
+"""Held, and still no real words after this many readings: we go on speaking."""
+CLOSE_S = 0.5
+"""The longest wait, at the end, for an engine in the middle of something."""
 UNCLEAR_MS = 1000
 """Speech this long without a word in it is answered with a question, once in a row."""
 
@@ -111,8 +114,9 @@ class Session:
         self._marks = Marks()
         self._barge_ins: list[BargeIn] = []
         self._onset_ms = 0.0
-        self._empty_readings = 0
+        self._wordless_readings = 0
         self._asked_again = False
+        self._broken = False
         self._prefilling: asyncio.Task[None] | None = None
 
     # -- from outside ----------------------------------------------------------------------------
@@ -135,12 +139,14 @@ class Session:
             while True:
                 await self._handle(await self._inbox.get())
         finally:
-            if self.state is not State.IDLE:
-                await self._feed(Event.STOP)
-            self._endpoint.stop()
-            await self._ears.close()
-            if self._prefilling is not None:
-                await asyncio.wait((self._prefilling,))
+            try:
+                if self.state is not State.IDLE:
+                    await self._feed(Event.STOP)
+            finally:
+                self._endpoint.stop()
+                await self._ears.close()
+                if self._prefilling is not None:
+                    await asyncio.wait((self._prefilling,), timeout=CLOSE_S)
 
     def stop_talking(self) -> None:
         """The stop button: end the reply, and ask for no other. From the event loop only."""
@@ -159,6 +165,15 @@ class Session:
     # -- the loop's heartbeat --------------------------------------------------------------------
 
     def _on_block(self, block: Samples) -> None:
+        if self._broken:
+            return
+        try:
+            self._listen(block)
+        except Exception as error:  # noqa: BLE001 - `run` raises it
+            self._broken = True
+            self._inbox.put_nowait(WorkFailed(error))
+
+    def _listen(self, block: Samples) -> None:
         self._ears.hear(block)
         turn = self._turn
         if turn is None or not turn.committed:
@@ -212,11 +227,9 @@ class Session:
                 if self.state is not State.IDLE:
                     await self._feed(Event.STOP_WORD)
             case WorkFailed(error):
-                if not isinstance(error, EngineFailed):
+                if self._broken or not isinstance(error, EngineFailed):
                     raise error
                 self._publish(Notice("error", str(error)))
-                if self.state is State.HELD:  # what it was will not be known
-                    await self._feed(Event.NO_WORDS)
 
     async def _weigh_partial(self, text: str) -> None:
         """While the user speaks over us: stop at the first real words, not at their end."""
@@ -225,9 +238,9 @@ class Session:
         evidence = weigh(text)
         if evidence in (Evidence.WORDS, Evidence.STOP):
             await self._interrupt(Event.WORDS)
-        elif evidence is Evidence.NOTHING and self.state is State.HELD:
-            self._empty_readings += 1
-            if self._empty_readings >= EMPTY_READINGS:
+        elif self.state is State.HELD:
+            self._wordless_readings += 1
+            if self._wordless_readings >= WORDLESS_READINGS:
                 await self._feed(Event.NO_WORDS)
 
     async def _on_pause(self, paused: SpeechPaused) -> None:
@@ -254,7 +267,8 @@ class Session:
             await self._feed(Event.PAUSE)
 
     async def _interrupt(self, event: Event) -> None:
-        if self.state is State.SPEAKING:
+        if self.state is State.SPEAKING:  # resumed while they spoke on, and now there are words
+            self._onset_ms = self.clock.now_ms
             await self._feed(Event.ONSET)
         await self._feed(event)
 
@@ -318,14 +332,15 @@ class Session:
                     await self._turn.cancel(str(event))
                     self._close_turn()
             case Command.HOLD:
-                self._empty_readings = 0
+                self._wordless_readings = 0
                 self._speaker.hold()
             case Command.RESUME:
                 self._note_barge_in("resumed")
                 self._speaker.resume()
             case Command.FORGET:
                 self._paused = None
-                self._unanswered = ""
+                if self._turn is None or self._turn.user_text:
+                    self._unanswered = ""
                 self._ears.forget()
 
     def _begin_turn(self) -> None:
@@ -341,7 +356,7 @@ class Session:
         self.speculations += 1
         self._turn = Turn(
             self._turns_begun,
-            f"{self._unanswered} {paused.text}".strip(),
+            f"{self._unanswered} {paused.text}".strip() if paused.text else "",
             engines=self._engines,
             history=self._history,
             speaker=self._speaker,
@@ -363,28 +378,28 @@ class Session:
         if turn.done:  # it failed while it waited
             self._inbox.put_nowait(_TurnOver(turn))
 
-    def _note_barge_in(self, outcome: str) -> None:
+    def _note_barge_in(self, outcome: Literal["stopped", "resumed"]) -> None:
         silent_from = self._speaker.progress().silent_from
         if silent_from is None:
             return
         silence_ms = silent_from * 1000 / self._speaker.rate_hz + self._endpoint.render_delay_ms
-        self._barge_ins.append(
-            BargeIn(self._onset_ms, silence_ms, "stopped" if outcome == "stopped" else "resumed")
-        )
+        self._barge_ins.append(BargeIn(self._onset_ms, silence_ms, outcome))
 
     def _close_turn(self) -> None:
         """Remember what was heard of the turn, say so, and get ready for the next."""
         turn, self._turn = self._turn, None
         assert turn is not None
         turn.raise_bug()
-        if not turn.committed:
-            return
-        if turn.user_text and turn.heard_text:
-            self._history.record(turn.user_text, turn.heard_text)
-        elif turn.sounding:  # else the ears still hold the words
-            self._unanswered = turn.user_text
         if turn.outcome == "failed":
             self._publish(Notice("error", turn.reason))
+        if not turn.committed:
+            return
+        if turn.outcome == "refused":
+            pass  # what did not fit now would push everything else out later
+        elif turn.user_text and turn.heard_text:
+            self._history.record(turn.user_text, turn.heard_text)
+        elif turn.user_text and turn.sounding:  # else the ears still hold the words
+            self._unanswered = turn.user_text
         early = self._turns_committed <= WARMUP_TURNS
         self._publish(
             TurnClosed(

@@ -34,6 +34,7 @@ class Phrase(StrEnum):
     STALLED = "Sorry, I lost my train of thought. Please ask me again."
     FAILED = "Sorry, something went wrong on my side. Please ask me again."
     TOO_LONG = "Sorry, that was more than I can take in at once. Please say it in fewer words."
+    NOTHING = "I don't have that information yet. Could you ask it in another way?"
     NOT_UNDERSTOOD = "Sorry, I didn't catch that, could you say it again?"
 
 
@@ -116,7 +117,8 @@ class Turn:
         """End it everywhere; returns when nothing of it is left."""
         assert self._task is not None
         if not self._task.done():
-            self.outcome, self.reason = "interrupted", reason
+            if self.outcome == "completed":
+                self.outcome, self.reason = "interrupted", reason
             self._task.cancel()
             await asyncio.wait((self._task,))
 
@@ -181,11 +183,12 @@ class Turn:
 
     async def _answer(self, clauses: asyncio.Queue[str | Phrase | None]) -> None:
         settings, model = self._settings, self._engines.model
-        prompt = await self._history.prompt(
-            self.user_text,
-            lambda messages: model.lane.run(model.engine.count_tokens, messages),
-            min(settings.context_tokens, model.engine.context_tokens) - settings.max_tokens,
-        )
+        async with asyncio.timeout(settings.stall_s):
+            prompt = await self._history.prompt(
+                self.user_text,
+                lambda messages: model.lane.run(model.engine.count_tokens, messages),
+                min(settings.context_tokens, model.engine.context_tokens) - settings.max_tokens,
+            )
         if prompt is None:
             self.outcome, self.reason = "refused", "longer than the model's context"
             clauses.put_nowait(Phrase.TOO_LONG)
@@ -240,6 +243,8 @@ class Turn:
                 self._say_phrase(Phrase.FAILED)
                 thinking.cancel()
                 return
+        if not self._words:  # an answer without a word that can be said
+            self._say_phrase(Phrase.NOTHING)
 
     async def _push(self, speech: Speech) -> None:
         speech = at_rate(speech, self._speaker.rate_hz)
@@ -253,7 +258,7 @@ class Turn:
         """Say what was made at start: it needs no engine."""
         speech = self._phrases[phrase]
         words = tuple(Token(word.text, word.text) for word in speech.words)
-        self._clauses.append(_Clause(str(phrase), words, self._words))
+        self._clauses.append(_Clause(f" {phrase}", words, self._words))
         self._words += len(words)
         self.reply_text = f"{self.reply_text} {phrase}".strip()
         self._speaker.push(self.turn_id, speech.samples, speech.words)
@@ -279,9 +284,10 @@ class Turn:
     def _heard(self) -> str:
         """The written words all of whose sound left the loudspeaker."""
         parts = []
-        for clause in self._clauses:
-            heard = self._heard_words - clause.first_word
+        ends = [clause.first_word for clause in self._clauses[1:]] + [self._words]
+        for clause, end in zip(self._clauses, ends, strict=True):
+            heard = min(self._heard_words, end) - clause.first_word
             if heard <= 0:
-                break
+                continue
             parts.append(heard_written(clause.written, clause.tokens, heard))
         return "".join(parts).strip()

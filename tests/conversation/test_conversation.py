@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from goassist_desktop.pipeline.conversation import State
+from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import Notice
 from goassist_desktop.pipeline.turn import Phrase
 from tests.fakes import virtual_time
 from tests.fakes.stage import RATE_HZ, Conversation
+from tests.fakes.tones import USER
 
 
 def echo(text: str) -> str:
@@ -264,6 +266,7 @@ def test_endless_noise_does_not_hold_us(tmp_path: Path) -> None:
     virtual_time.run(main())
     assert talk.turns[0].heard_text == LONG
     assert talk.turns[0].outcome == "completed"
+    assert longest_silence_s(talk) < 2.5
 
 
 @pytest.mark.parametrize("words", ["stop", "hold on", "wait wait"])
@@ -344,7 +347,7 @@ def test_a_voice_that_breaks_is_apologised_for(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with talk.held():
-            talk.voice.broken = True
+            talk.voice.breaks_after = 0
             await talk.say("hello there")
             await talk.until_quiet()
 
@@ -352,6 +355,147 @@ def test_a_voice_that_breaks_is_apologised_for(tmp_path: Path) -> None:
     assert talk.turns[0].outcome == "failed"
     assert talk.heard() == spoken(Phrase.FAILED)
     assert talk.model.open_replies == 0
+
+
+def test_a_voice_that_breaks_in_mid_sentence_was_heard_so_far(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            talk.voice.breaks_after = 3
+            await talk.say("hello there")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    (turn,) = talk.turns
+    begun = " ".join(names(3))
+    assert turn.outcome == "failed"
+    assert talk.heard() == f"{begun} {spoken(Phrase.FAILED)}"
+    assert turn.heard_text == f"{begun} {Phrase.FAILED}"
+
+
+def test_a_failure_is_told_even_when_its_apology_is_interrupted(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    talk.model.fail_after = 0
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello there")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(0.5)
+            await talk.say("what was that")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.turns[0].outcome == "failed"
+    assert talk.events.count(Notice("error", "the model broke")) == 2
+
+
+def test_an_answer_without_words_is_not_silence(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, lambda text: "")
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello there")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == spoken(Phrase.NOTHING)
+
+
+def test_a_recogniser_that_breaks_while_listening_is_asked_again(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            talk.recogniser.fail_next = True
+            await talk.say("hello there my friend whom I know")
+            await talk.until_quiet()
+            await talk.pass_time(40)
+            await talk.say("and so it goes")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard().endswith("you said and so it goes")
+    assert Notice("error", "the recogniser broke") in talk.events
+    assert talk.recogniser.longest_s < 30
+
+
+def test_without_a_turn_detector_silence_decides(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    talk.detector.broken = True
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello there")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == "you said hello there"
+    assert Notice("error", "the turn detector broke") in talk.events
+
+
+def test_ears_that_break_end_the_session(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            talk.activity.broken = True
+            await talk.pass_time(1.0)
+
+    with pytest.raises(EngineFailed, match="voice activity broke"):
+        virtual_time.run(main())
+    assert talk.states[-1] == "idle"
+    assert 0 < len(talk.heard().split()) < 40  # the file was closed, and can be read
+
+
+def test_endless_agreement_does_not_hold_us(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            await talk.say(" ".join(["yeah"] * 60))
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.turns[0].heard_text == LONG
+    assert longest_silence_s(talk) < 2.5
+
+
+def longest_silence_s(talk: Conversation) -> float:
+    """From one word of the story to the next, at the longest."""
+    words = talk.played()[1]
+    end = [word for word, _ in words].index(LONG.split()[-1])
+    positions = [position for _, position in words[: end + 1]]
+    return max(b - a for a, b in pairwise(positions)) / RATE_HZ
+
+
+def test_a_mumble_after_an_unheard_question_does_not_answer_it(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("what is the weather")
+            await talk.until_state(State.SPEAKING)
+            sound, _ = USER.say("one two three four five six seven eight", RATE_HZ)
+            end = talk.endpoint.say(sound) + len(sound)
+            await talk.until_state(State.LISTENING)  # the first words stopped it
+            talk.recogniser.broken = True
+            await talk.until(lambda: talk.endpoint.position > end)
+            await talk.until_quiet()
+            talk.recogniser.broken = False
+            await talk.say("in paris")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert spoken(Phrase.NOT_UNDERSTOOD) in talk.heard()
+    assert talk.turns[-1].user_text == "what is the weather in paris"
 
 
 def test_a_recogniser_that_breaks_leaves_the_reply_going(tmp_path: Path) -> None:
@@ -404,17 +548,21 @@ def test_old_exchanges_are_dropped_and_the_system_prompt_never(tmp_path: Path) -
 
 
 def test_more_than_the_context_holds_is_refused(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, max_tokens=20, context_tokens=30)
+    talk = Conversation(tmp_path, echo, max_tokens=20, context_tokens=60)
 
     async def main() -> None:
         async with talk.held():
-            await talk.say(" ".join(names(15)))
-            await talk.until_quiet()
+            for words in ("i am anna", " ".join(names(45)), "who am i"):
+                await talk.say(words)
+                await talk.until_quiet()
 
     virtual_time.run(main())
-    assert talk.turns[0].outcome == "refused"
-    assert talk.heard() == spoken(Phrase.TOO_LONG)
-    assert talk.model.asked == []
+    greeting, monologue, question = talk.turns
+    assert monologue.outcome == "refused"
+    assert monologue.heard_text == str(Phrase.TOO_LONG)
+    assert [turn.outcome for turn in (greeting, question)] == ["completed"] * 2
+    # What was said before is not forgotten over it.
+    assert [m.text for m in talk.model.asked[-1]][1:3] == ["i am anna", "you said i am anna"]
 
 
 def test_a_long_monologue_loses_no_word(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,9 +51,11 @@ class Conversation:
         self.endpoint = RecordingEndpoint(
             CaptureChain(echo=False), reply=self._reply, realtime=False
         )
+        self.activity = LoudnessActivity()
+        self.detector = WordDetector()
         engines = Engines(
-            activity=LoudnessActivity(),
-            detector=Hosted(WordDetector(), VirtualLane()),
+            activity=self.activity,
+            detector=Hosted(self.detector, VirtualLane()),
             recogniser=Hosted(self.recogniser, VirtualLane()),
             model=Hosted(self.model, VirtualLane()),
             voice=Hosted(self.voice, VirtualLane()),
@@ -82,7 +85,8 @@ class Conversation:
         finally:
             if not self._running.done():
                 self._running.cancel()
-            await asyncio.wait((self._running,))
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
 
     async def pass_time(self, seconds: float) -> None:
         assert self._running is not None

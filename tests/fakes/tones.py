@@ -106,21 +106,27 @@ class _Tones:
 class LoudnessActivity(_Tones):
     stage = "voice_activity"
     frame_samples = 512
+    broken = False
 
     def open(self) -> LoudnessActivity:
         return self
 
     def probability(self, frame: Samples) -> float:
         assert frame.shape == (512,)
+        if self.broken:
+            raise EngineFailed("voice activity broke")
         return 1.0 if np.sqrt(np.mean(np.square(frame))) > 0.02 else 0.0
 
 
 class WordDetector(_Tones):
-    """A turn is over when its last word is not 'and'."""
+    """A turn is over when its last word is not 'hesitant'."""
 
     stage = "turn_detection"
+    broken = False
 
     def finished(self, audio: Samples) -> float:
+        if self.broken:
+            raise EngineFailed("the turn detector broke")
         words = USER.read(audio, 16_000)
         return 0.02 if words and words[-1] == "hesitant" else 0.98
 
@@ -131,11 +137,12 @@ class ToneRecogniser(_Tones):
     def __init__(self) -> None:
         super().__init__()
         self.fail_next = False
+        self.broken = False
         self.longest_s = 0.0
 
     def transcribe(self, audio: Samples) -> Transcript:
         self.longest_s = max(self.longest_s, len(audio) / 16_000)
-        if self.fail_next:
+        if self.fail_next or self.broken:
             self.fail_next = False
             raise EngineFailed("the recogniser broke")
         return Transcript(" ".join(USER.read(audio, 16_000)))
@@ -187,12 +194,12 @@ class ToneVoice(_Tones):
         super().__init__()
         self.seconds = {"speak": 0.02}
         self.tongue = Tongue(5000.0)
-        self.broken = False
-        self.spoken: list[str] = []
+        self.breaks_after: int | None = None
+        """Words of a clause after which it fails."""
 
     def speak(self, text: str) -> Iterator[Speech]:
-        if self.broken:
-            raise EngineFailed("the voice broke")
-        self.spoken.append(text)
-        samples, words = self.tongue.say(text, self.rate_hz)
-        yield Speech(samples, self.rate_hz, tuple(words))
+        for number, word in enumerate(text.split()):
+            if number == self.breaks_after:
+                raise EngineFailed("the voice broke")
+            samples, words = self.tongue.say(word, self.rate_hz)
+            yield Speech(samples, self.rate_hz, tuple(words))
