@@ -50,7 +50,7 @@ class Tongue:
         return np.concatenate(parts).astype(np.float32), words
 
     def read(self, samples: Samples, rate_hz: int) -> list[str]:
-        """The words in a sound that are there for at least half their length; noise is none."""
+        """The words in a sound that are there for most of their length; noise is none."""
         return [word for word, _ in self.read_at(samples, rate_hz)]
 
     def read_at(self, samples: Samples, rate_hz: int) -> list[tuple[str, int]]:
@@ -65,7 +65,7 @@ class Tongue:
                 start = index
             elif not is_loud and start is not None:
                 part = samples[start * size : index * size]
-                if len(part) >= WORD_S / 2 * rate_hz and (word := self._of(part, rate_hz)):
+                if len(part) >= 0.75 * WORD_S * rate_hz and (word := self._of(part, rate_hz)):
                     found.append((word, start * size))
                 start = None
         return found
@@ -104,9 +104,12 @@ class _Tones:
 
 
 class LoudnessActivity(_Tones):
+    """Speech is what is loud for two frames: as slow to notice an onset as a real one."""
+
     stage = "voice_activity"
     frame_samples = 512
     broken = False
+    _before = False
 
     def open(self) -> LoudnessActivity:
         return self
@@ -115,7 +118,9 @@ class LoudnessActivity(_Tones):
         assert frame.shape == (512,)
         if self.broken:
             raise EngineFailed("voice activity broke")
-        return 1.0 if np.sqrt(np.mean(np.square(frame))) > 0.02 else 0.0
+        loud = bool(np.sqrt(np.mean(np.square(frame))) > 0.02)
+        before, self._before = self._before, loud
+        return 1.0 if loud and before else 0.0
 
 
 class WordDetector(_Tones):
