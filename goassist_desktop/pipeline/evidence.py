@@ -9,19 +9,26 @@ import re
 from enum import Enum, auto
 from typing import Final
 
-STOP_PHRASES: Final = frozenset(
-    "stop|stop it|stop talking|stop please|please stop|cancel|cancel that|hold on|hang on|wait|"
-    "wait a minute|wait a second|wait a moment|one moment|just a moment|be quiet|quiet|silence|"
-    "shut up|enough|that's enough|never mind|nevermind|okay stop|ok stop|no stop".split("|")
+STOP_PHRASES: Final = (
+    "stop|stop it|stop that|stop talking|cancel|cancel it|cancel that|hold on|hang on|wait|"
+    "wait a minute|wait a second|wait a moment|one moment|just a minute|just a second|"
+    "just a moment|be quiet|quiet|silence|shut up|enough|that's enough|never mind|nevermind"
 )
-"""Said alone, these stop the assistant and ask for no answer."""
+"""Said alone, these stop the assistant and ask for no answer. A pattern, like the two below."""
 
-BACKCHANNELS: Final = frozenset(
+FILLERS: Final = "okay|ok|oh|hey|no|please|just|now|and"
+"""Around an order to stop these change nothing."""
+
+BACKCHANNELS: Final = (
     "ah|aha|alright|cool|exactly|fine|good|great|ha|haha|hm|hmm|hmmm|i see|indeed|mhm|mm|mm-hm|"
     "mm-hmm|mmhm|mmhmm|mmm|nice|oh|ok|okay|really|right|sure|true|uh|uh-huh|uhhuh|uh-hum|um|uhm|"
-    "wow|yeah|yep|yes|yup".split("|")
+    "wow|yeah|yep|yes|yup"
 )
 """Said while the other speaks, these mean "go on"."""
+
+_STOP = re.compile(f"(?:(?:{FILLERS}) )*(?:{STOP_PHRASES})(?: (?:{STOP_PHRASES}|{FILLERS}))*")
+_FILLING = re.compile(f"(?:{FILLERS})(?: (?:{FILLERS}))*")
+_BACKCHANNEL = re.compile(f"(?:{BACKCHANNELS})(?: (?:{BACKCHANNELS}))*")
 
 
 class Evidence(Enum):
@@ -36,7 +43,9 @@ _NOT_WORD = re.compile(r"[^\w'\- ]+")
 
 
 def _plain(text: str) -> str:
-    return " ".join(_NOT_WORD.sub(" ", text.lower().replace("’", "'")).split())
+    """Its words in lower case, one space between them."""
+    words = _NOT_WORD.sub(" ", text.lower().replace("’", "'")).split()
+    return " ".join(plain for word in words if (plain := word.strip("-'")))
 
 
 def weigh(text: str) -> Evidence:
@@ -46,19 +55,14 @@ def weigh(text: str) -> Evidence:
         return Evidence.NOTHING
     if is_stop(text):
         return Evidence.STOP
-    rest = plain
-    for phrase in ("i see",):
-        rest = rest.replace(phrase, "oh")
-    if all(word.strip("-'") in BACKCHANNELS or word in BACKCHANNELS for word in rest.split()):
-        return Evidence.BACKCHANNEL
-    return Evidence.WORDS
+    return Evidence.BACKCHANNEL if _BACKCHANNEL.fullmatch(plain) else Evidence.WORDS
 
 
 def is_stop(text: str) -> bool:
-    """Whether the last sentence of the text is a bare order to stop ("Stop.", "Wait, wait.")."""
-    sentences = [plain for part in re.split(r"[.!?]+", text) if (plain := _plain(part))]
-    if not sentences:
-        return False
-    last = sentences[-1]
-    words = last.split()
-    return last in STOP_PHRASES or (len(set(words)) == 1 and words[0] in STOP_PHRASES)
+    """Whether the last sentence that says anything is a bare order to stop.
+
+    "Stop.", "No, wait, wait.", "What is the capital of... Never mind, please."
+    """
+    sentences = [_plain(part) for part in re.split(r"[.!?]+", text)]
+    saying = [plain for plain in sentences if plain and not _FILLING.fullmatch(plain)]
+    return bool(saying) and _STOP.fullmatch(saying[-1]) is not None
