@@ -18,9 +18,15 @@ from goassist_desktop.pipeline import audio_files
 from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ, CaptureChain
 from goassist_desktop.pipeline.endpoints.recording import RecordingEndpoint, Said
-from goassist_desktop.pipeline.endpoints.room import Room
+from goassist_desktop.pipeline.endpoints.room import Room, speech_span
 from goassist_desktop.pipeline.errors import GoAssistError
-from goassist_desktop.pipeline.events import SessionEvent, StateChanged, TurnClosed, UserText
+from goassist_desktop.pipeline.events import (
+    SessionEvent,
+    SpeechStarted,
+    StateChanged,
+    TurnClosed,
+    UserText,
+)
 from goassist_desktop.pipeline.evidence import is_stop
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.resampling import resample
@@ -35,6 +41,16 @@ SETTLED_S = 1.0
 PATIENCE_S = 120.0
 """A session busy for longer than this without a sound is stuck."""
 POLL_S = 0.01
+EARLY_MS = 100.0
+"""Speech is heard to begin up to this much before a recording's own first sample of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """A recording, and the first and last sample of speech in it."""
+
+    sound: Samples
+    span: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,8 @@ def hold(
 
     Raises the errors of engines, endpoint and files.
     """
+    # Measured before anybody listens: it takes longer than the event loop may stand still.
+    spoken = [_Spoken(sound, speech_span(sound, DEVICE_RATE_HZ)) for sound in sounds]
     started = time.monotonic()
     with loaded_engines(config) as engines:
         infos = engine_infos(engines)
@@ -76,25 +94,27 @@ def hold(
         endpoint = RecordingEndpoint(chain, room=room, reply=reply, mic=mic)
         console.print(f"  {', '.join(info.model for info in infos)}", style="dim")
         with Captions(console) as captions:
-            heard: list[str] = []
+            stops_ms: list[float] = []
+            onset_ms = 0.0
             ready_s = 0.0
 
             def publish(event: SessionEvent) -> None:
-                nonlocal ready_s
+                nonlocal ready_s, onset_ms
                 report.take(event)
                 captions.take(event)
                 if isinstance(event, StateChanged):
                     ready_s = ready_s or time.monotonic() - started
-                elif isinstance(event, UserText) and event.final:
-                    heard.append(event.text)
+                elif isinstance(event, SpeechStarted):
+                    onset_ms = event.onset_ms
+                elif isinstance(event, UserText) and event.final and is_stop(event.text):
+                    stops_ms.append(onset_ms)
 
             session = make_session(config, engines, endpoint, publish)
-            said = asyncio.run(_converse(session, endpoint, script, sounds))
-        stops = any(is_stop(text) for text in heard)
+            said = asyncio.run(_converse(session, endpoint, script, spoken))
         unanswered = tuple(
             say.wav
             for say, span in zip(script, said, strict=True)
-            if not _answered(span, report.turns, stops)
+            if not _answered(span, report.turns, stops_ms)
         )
         return Held(report.as_dict(session.speculations), unanswered, ready_s)
 
@@ -103,10 +123,10 @@ async def _converse(
     session: Session,
     endpoint: RecordingEndpoint,
     script: Sequence[Say],
-    sounds: Sequence[Samples],
+    spoken: Sequence[_Spoken],
 ) -> list[Said]:
     running = asyncio.create_task(session.run())
-    reciting = asyncio.create_task(_recite(session, endpoint, script, sounds))
+    reciting = asyncio.create_task(_recite(session, endpoint, script, spoken))
     try:
         await asyncio.wait((running, reciting), return_when=asyncio.FIRST_COMPLETED)
         if running.done():  # only ever by an error
@@ -122,12 +142,12 @@ async def _recite(
     session: Session,
     endpoint: RecordingEndpoint,
     script: Sequence[Say],
-    sounds: Sequence[Samples],
+    spoken: Sequence[_Spoken],
 ) -> list[Said]:
     """Speak each recording at its time, and wait until the last one was answered."""
     until = _Until(session, endpoint)
     before: Said | None = None
-    for say, sound in zip(script, sounds, strict=True):
+    for say, one in zip(script, spoken, strict=True):
         delay = round(say.delay_s * DEVICE_RATE_HZ)
         if say.after == "start":
             await until.position(delay)
@@ -136,7 +156,7 @@ async def _recite(
         else:
             await until.quiet(before)
             await until.position(endpoint.position + delay)
-        endpoint.say(sound)
+        endpoint.say(one.sound, span=one.span)
         before = endpoint.said[-1]
     await until.quiet(before)
     return list(endpoint.said)
@@ -164,6 +184,8 @@ class _Until:
             or self._endpoint.position < settled
         ):
             await self._poll()
+            if self._endpoint.saying:  # however long the recording is
+                began = self._endpoint.position
             waited_s = (self._endpoint.position - began) / DEVICE_RATE_HZ
             if min(waited_s, self._endpoint.quiet_for()) > PATIENCE_S:
                 raise GoAssistError(
@@ -188,21 +210,26 @@ class _Until:
             raise self._endpoint.failure
 
 
-def _answered(said: Said, turns: Sequence[TurnClosed], stops: bool) -> bool:
+def _answered(said: Said, turns: Sequence[TurnClosed], stops_ms: Sequence[float]) -> bool:
     """Whether a recording got what it asked for: an answer, or silence when it said so.
 
-    A sound over the reply that was weighed and changed nothing (a cough, "mm-hm") wants no answer.
+    `stops_ms` are the onsets of what was understood as an order to stop. A sound over the reply
+    that was weighed and changed nothing (a cough, "mm-hm") wants no answer.
     """
     onset_ms, offset_ms = (p * 1000 / DEVICE_RATE_HZ for p in (said.onset, said.offset))
+
+    def began_in_it(began_ms: float) -> bool:
+        return onset_ms - EARLY_MS <= began_ms <= offset_ms
+
     for turn in turns:
         marks = turn.marks_ms
         began, ended = marks[mark.ONSET], marks[mark.OFFSET]
-        answered = marks[mark.FIRST_AUDIO] is not None and turn.outcome != "failed"
+        heard = marks[mark.FIRST_AUDIO] is not None
+        # Words, because a question not understood is only asked back.
+        answered = heard and turn.outcome != "failed" and turn.user_text != ""
         if answered and began is not None and ended is not None:
             if began <= offset_ms and ended >= onset_ms:
                 return True
-        for barge_in in turn.barge_ins:
-            during = onset_ms - 100 <= barge_in.onset_ms <= offset_ms
-            if during and (stops or barge_in.outcome == "resumed"):
-                return True
-    return False
+        if any(b.outcome == "resumed" and began_in_it(b.onset_ms) for b in turn.barge_ins):
+            return True
+    return any(began_in_it(stop_ms) for stop_ms in stops_ms)

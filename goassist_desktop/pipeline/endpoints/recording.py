@@ -58,6 +58,21 @@ class Sound:
     end: int
 
 
+@dataclass(slots=True)
+class _Spoken:
+    start: int
+    recording: Samples
+    span: tuple[int, int] | None
+    """First and last sample of speech in the recording; None until it is measured."""
+
+    def measured(self) -> Said:
+        if self.span is None:
+            self.span = speech_span(self.recording, DEVICE_RATE_HZ)
+        onset, offset = self.span
+        start = self.start
+        return Said(start, start + len(self.recording), start + onset, start + offset)
+
+
 class RecordingEndpoint:
     """An Endpoint without a device. `say` speaks to it; times are samples at 48 kHz since `start`.
 
@@ -106,7 +121,7 @@ class RecordingEndpoint:
         self._lock = threading.Lock()  # over what `say` shares with `step`
         self._position = 0
         self._pending: list[tuple[int, Samples]] = []
-        self._said: list[tuple[int, Samples]] = []
+        self._said: list[_Spoken] = []
         self._sounds: list[Sound] = []
 
         self._stopping = threading.Event()
@@ -135,10 +150,17 @@ class RecordingEndpoint:
 
     # -- the user's side -------------------------------------------------------------------------
 
-    def say(self, recording: Samples, at: int | None = None) -> int:
+    def say(
+        self,
+        recording: Samples,
+        at: int | None = None,
+        *,
+        span: tuple[int, int] | None = None,
+    ) -> int:
         """Speak (n,) samples at 48 kHz to the microphone, and return the position they start at.
 
         That is `at`, or the next sample to be heard. What was said before goes on underneath.
+        `span` is what `speech_span` makes of the recording, for who has measured it already.
         Raises ValueError for a position that is over, and for a recording without sound.
         """
         if not np.any(recording):
@@ -148,7 +170,7 @@ class RecordingEndpoint:
             if start < self._position:
                 raise ValueError(f"position {start} is over, it is {self._position} now")
             self._pending.append((start, recording))
-            self._said.append((start, recording))
+            self._said.append(_Spoken(start, recording, span))
         return start
 
     @property
@@ -164,10 +186,13 @@ class RecordingEndpoint:
 
     @property
     def said(self) -> tuple[Said, ...]:
-        """Every recording, in the order of `say`, measured anew: a matter of milliseconds each."""
+        """Every recording, in the order of `say`.
+
+        One said without its span is measured here, once: that takes 10 ms for a second of it.
+        """
         with self._lock:
             said = tuple(self._said)
-        return tuple(_measured(start, recording) for start, recording in said)
+        return tuple(spoken.measured() for spoken in said)
 
     # -- the loudspeaker, as an ear beside it would judge ----------------------------------------
 
@@ -238,11 +263,6 @@ class RecordingEndpoint:
     def _fail(self, error: BaseException) -> None:
         self.failure = error
         self._notify(Notice("error", str(error) or repr(error)))
-
-
-def _measured(start: int, recording: Samples) -> Said:
-    onset, offset = speech_span(recording, DEVICE_RATE_HZ)
-    return Said(start, start + len(recording), start + onset, start + offset)
 
 
 def _looped(signal: Samples, start: int) -> Samples:
