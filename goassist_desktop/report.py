@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from goassist_desktop.pipeline.events import SessionEvent, TurnClosed
+from goassist_desktop.pipeline import clock as mark
+from goassist_desktop.pipeline.events import BargeIn, SessionEvent, TurnClosed
 from goassist_desktop.pipeline.protocols import EngineInfo
 
 
@@ -53,6 +54,7 @@ class Report:
             for name in (self.turns[0].intervals_ms if self.turns else ())
         }
         barge_ins = [b for turn in self.turns for b in turn.barge_ins]
+        heard = sum(turn.marks_ms[mark.FIRST_AUDIO] is not None for turn in self.turns)
         first = self.turns[0].intervals_ms.get("response_gap") if self.turns else None
         return {
             "turns": len(self.turns),
@@ -63,7 +65,7 @@ class Report:
             "stopped": sum(b.outcome == "stopped" for b in barge_ins),
             "resumed": sum(b.outcome == "resumed" for b in barge_ins),
             "speculations": speculations,
-            "speculations_unheard": speculations - len(self.turns),
+            "speculations_unheard": speculations - heard,
         }
 
 
@@ -75,7 +77,7 @@ def peak_rss_mb() -> float:
 
 
 def _turn(turn: TurnClosed) -> dict[str, Any]:
-    barge_in = turn.barge_ins[-1] if turn.barge_ins else None
+    barge_ins = [_barge_in(barge_in) for barge_in in turn.barge_ins]
     return {
         "id": turn.turn_id,
         "user_text": turn.user_text,
@@ -87,14 +89,17 @@ def _turn(turn: TurnClosed) -> dict[str, Any]:
         "marks_ms": turn.marks_ms,
         "ttfa_ms": _round(turn.intervals_ms["ttfa"]),
         "response_gap_ms": _round(turn.intervals_ms["response_gap"]),
-        "barge_in": None
-        if barge_in is None
-        else {
-            "onset_ms": _round(barge_in.onset_ms),
-            "silence_ms": _round(barge_in.silence_ms),
-            "latency_ms": _round(barge_in.latency_ms),
-            "outcome": barge_in.outcome,
-        },
+        "barge_in": barge_ins[-1] if barge_ins else None,
+        "barge_ins": barge_ins,
+    }
+
+
+def _barge_in(barge_in: BargeIn) -> dict[str, float | str | None]:
+    return {
+        "onset_ms": _round(barge_in.onset_ms),
+        "silence_ms": _round(barge_in.silence_ms),
+        "latency_ms": _round(barge_in.latency_ms),
+        "outcome": barge_in.outcome,
     }
 
 
