@@ -109,7 +109,14 @@ def load(flags: Mapping[str, str], environment: Mapping[str, str] = os.environ) 
         if key not in known:
             raise ConfigError(f"--set {key}: unknown; known are {', '.join(sorted(known))}")
         chosen[key] = _checked(f"--set {key}", _parsed(text, known[key]), known[key])
-    return _built(chosen)
+    config = _built(chosen)
+    reply = config.reply
+    if reply.max_tokens > reply.context_tokens // 2:
+        raise ConfigError(
+            f"reply.max_tokens = {reply.max_tokens}: must be at most half of "
+            f"reply.context_tokens = {reply.context_tokens}, which holds the conversation too"
+        )
+    return config
 
 
 def _settings() -> Iterator[tuple[str, Any]]:
@@ -124,7 +131,9 @@ def _settings() -> Iterator[tuple[str, Any]]:
 def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if os.environ.get("GOASSIST_CONFIG"):
+            raise ConfigError(f"GOASSIST_CONFIG = {path}: there is no such file") from error
         return
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from goassist_desktop import config
@@ -11,12 +12,30 @@ from goassist_desktop.pipeline.errors import ConfigError
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "config.toml"
+    path.touch()
     monkeypatch.setenv("GOASSIST_CONFIG", str(path))
     return path
 
 
-def test_without_a_file_the_defaults_hold(file: Path) -> None:
+def test_without_a_file_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOASSIST_CONFIG", raising=False)
+    monkeypatch.setattr(platformdirs, "user_config_dir", lambda *_, **__: str(tmp_path))
     assert config.load({}, {}) == config.Config()
+
+
+def test_a_file_asked_for_must_be_there(file: Path) -> None:
+    assert config.load({}, {}) == config.Config()
+    file.unlink()
+    with pytest.raises(ConfigError) as refused:
+        config.load({}, {})
+    assert str(refused.value) == f"GOASSIST_CONFIG = {file}: there is no such file"
+
+
+def test_a_reply_leaves_half_of_the_context_to_the_conversation(file: Path) -> None:
+    flags = {"reply.max_tokens": "512", "reply.context_tokens": "1024"}
+    assert config.load(flags, {}).reply.max_tokens == 512
+    with pytest.raises(ConfigError, match=r"max_tokens = 513: .* half of reply.context_tokens = "):
+        config.load(flags | {"reply.max_tokens": "513"}, {})
 
 
 def test_flags_win_over_variables_and_variables_over_the_file(file: Path) -> None:
