@@ -17,7 +17,6 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 import soundfile
-import soxr
 
 from goassist_desktop.pipeline.errors import BadInput, GoAssistError
 from goassist_desktop.pipeline.frames import Samples
@@ -134,13 +133,6 @@ def _duration(seconds: float) -> str:
 
 def _reason(error: OSError) -> str:
     return error.strerror or str(error)
-
-
-def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
-    """The whole signal (n,) at another rate, (round(n * to_hz / from_hz),). Not for streams."""
-    if from_hz == to_hz:
-        return samples
-    return np.asarray(soxr.resample(samples, from_hz, to_hz), np.float32)
 
 
 def as_16_bit(samples: Samples) -> npt.NDArray[np.int16]:

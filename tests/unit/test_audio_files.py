@@ -13,7 +13,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goassist_desktop.pipeline.audio_files import WavWriter, as_16_bit, read, resample
+from goassist_desktop.pipeline.audio_files import WavWriter, as_16_bit, read
 from goassist_desktop.pipeline.errors import BadInput, GoAssistError
 
 
@@ -232,18 +232,6 @@ def test_two_hours_are_refused_from_the_header(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
-
-
-@pytest.mark.parametrize(
-    ("from_hz", "to_hz"), [(8_000, 48_000), (44_100, 48_000), (96_000, 48_000)]
-)
-def test_resampling_keeps_length_level_and_place(from_hz, to_hz):
-    before, ideal = tone(from_hz), tone(to_hz)
-    after = resample(before, from_hz, to_hz)
-    assert after.dtype == np.float32
-    assert len(after) == len(ideal)
-    inner = slice(to_hz // 20, -to_hz // 20)  # the ends ring
-    np.testing.assert_allclose(after[inner], ideal[inner], atol=2e-4)
 
 
 # -- writing ---------------------------------------------------------------------------------------
