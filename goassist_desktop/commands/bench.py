@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
         held = hold(config, script, sounds, console, room=Room())
     first = held.report["summary"]["first_response_gap_ms"]
     status = show(held, console)
-    console.print(f"  first turn: response gap {first:.0f} ms", style="dim")
+    gap = "no sound" if first is None else f"response gap {first:.0f} ms"
+    console.print(f"  first turn: {gap}", style="dim")
     if target is not None:
         machine = {
             "cpu": platform.processor() or platform.machine(),

@@ -19,7 +19,13 @@ from goassist_desktop.talk_script import Say, one_by_one, read_script
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("talk", help="hold a conversation from recordings")
+    parser = subparsers.add_parser(
+        "talk",
+        help="hold a conversation from recordings",
+        description="Hold a conversation from recordings, in real time. Without --echo-gain-db "
+        "the microphone is taken as it is, without echo cancellation, noise suppression and "
+        "gain control.",
+    )
     parser.add_argument("wavs", nargs="*", type=Path, metavar="WAV", help="what the user says")
     parser.add_argument("--script", type=Path, metavar="TOML", help="who says what, and when")
     parser.add_argument("--out", type=Path, metavar="WAV", help="what the loudspeaker played")
@@ -100,7 +106,7 @@ def _room(args: argparse.Namespace, sounds: list[Samples]) -> Room:
 def writable(path: Path) -> Path:
     """The path, once it is known that it can be written."""
     try:
-        path.touch()
+        path.open("a").close()
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from error
     return path
