@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import psutil
 
 from goassist_desktop import weights
 from goassist_desktop.config import Config
+from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.engines import create
 from goassist_desktop.pipeline.events import SessionEvent
@@ -26,6 +27,7 @@ STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 LEAVE_S = 0.6
+"""How long the engines may take to finish their steps when the program ends."""
 _OWN_MODEL = {"moonshine": "moonshine-tiny-en"}
 """Engines whose model is not the one the profile has for their stage."""
 
@@ -47,6 +49,8 @@ def model_names(config: Config) -> dict[str, str]:
 def loaded_engines(config: Config) -> Iterator[Engines]:
     """Every stage's engine, loaded and warm; closed at the end.
 
+    No library can be stopped while it loads a model or computes. An engine that does not finish
+    its step in LEAVE_S stays as it is, and `end` then ends the process without it.
     Raises ModelMissing and EngineFailed.
     """
     engines: dict[str, Any] = {
@@ -58,9 +62,12 @@ def loaded_engines(config: Config) -> Iterator[Engines]:
         )
         for stage, model in model_names(config).items()
     }
-    lanes = {stage: ThreadLane(stage) for stage in STAGES if stage != "voice_activity"}
+    lanes = {stage: ThreadLane(stage) for stage in STAGES}
     try:
-        _load(engines)
+        loading = [lanes[stage].submit(engine.load) for stage, engine in engines.items()]
+        wait(loading)
+        for loaded in loading:
+            loaded.result()
         yield Engines(
             activity=engines["voice_activity"],
             detector=Hosted(engines["turn_detection"], lanes["turn_detection"]),
@@ -71,48 +78,28 @@ def loaded_engines(config: Config) -> Iterator[Engines]:
     finally:
         for lane in lanes.values():
             lane.close()
-        for engine in engines.values():
-            engine.close()
-
-
-def _load(engines: dict[str, Any]) -> None:
-    """All at once. Raises the first error, once none is loading any more.
-
-    The threads are daemons, and Ctrl-C waits for them only so long: no library that reads a model
-    can be stopped while it does, and nobody waits for that after Ctrl-C.
-    """
-    errors: list[BaseException] = []
-
-    def load(engine: Engine) -> None:
-        try:
-            engine.load()
-        except BaseException as error:  # noqa: BLE001 - raised below, in the thread that asked
-            errors.append(error)
-
-    loading = [
-        threading.Thread(target=load, args=(engine,), name=f"load {stage}", daemon=True)
-        for stage, engine in engines.items()
-    ]
-    for thread in loading:
-        thread.start()
-    try:
-        for thread in loading:
-            thread.join()
-    except KeyboardInterrupt:
         deadline = time.monotonic() + LEAVE_S
-        for thread in loading:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        if any(thread.is_alive() for thread in loading):
-            leave(INTERRUPTED)
-        raise
-    if errors:
-        raise errors[0]
+        for stage, lane in lanes.items():
+            if lane.ended(within_s=max(0.0, deadline - time.monotonic())):
+                engines[stage].close()
+            else:
+                _at_work.append(lane)
 
 
-def leave(status: int) -> NoReturn:
-    """End the process now, whatever its threads are doing."""
+_at_work: list[ThreadLane] = []
+"""Lanes that were still at work when their engines should have been closed."""
+
+
+def end(status: int) -> int:
+    """The exit status; but while a library is at work the process ends here, at once.
+
+    Python would take down what the library uses below it.
+    """
+    if all(lane.ended(within_s=0.0) for lane in _at_work):
+        return status
     sys.stdout.flush()
     sys.stderr.flush()
+    private_folder.remove_all()
     os._exit(status)
 
 

@@ -8,11 +8,13 @@ is in, sees that nobody wants more, and closes the engine's iterator.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Generic, ParamSpec, Protocol, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from goassist_desktop.pipeline.protocols import (
     Engine,
@@ -27,6 +29,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 E = TypeVar("E", bound=Engine)
 
+logger = logging.getLogger(__name__)
+
 
 class Lane(Protocol):
     """Where an engine runs. Production uses ThreadLane; tests bring one on virtual time."""
@@ -38,9 +42,6 @@ class Lane(Protocol):
         self, call: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
         """What the call's iterator gives, as it comes. Closing this closes the iterator."""
-
-    def close(self) -> None:
-        """Take no more work and wait for the step in progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +64,35 @@ class Engines:
 
 
 class ThreadLane:
-    """A Lane on one thread of its own."""
+    """A Lane on one thread of its own.
+
+    The thread is a daemon: an engine that hangs in a library must not keep the program.
+    """
 
     def __init__(self, name: str) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._asked: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        """Ask for a call from outside the event loop. RuntimeError when the lane is closed."""
+        if self._closed.is_set():
+            raise RuntimeError(f"lane {self._thread.name} is closed")
+        future: Future[T] = Future()
+        self._asked.put((future, call))
+        return future
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: call(*args, **kwargs))
+        return await asyncio.wrap_future(self.submit(lambda: call(*args, **kwargs)))
 
     async def stream(
         self, call: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
         loop = asyncio.get_running_loop()
-        arrived: asyncio.Queue[T] = asyncio.Queue()  # bounded by what one call can make
-        ended = asyncio.Event()
+        # Bounded by what one call can make. The end is the call's own future.
+        arrived: asyncio.Queue[T | asyncio.Future[None]] = asyncio.Queue()
         unwanted = threading.Event()
-
-        def tell(what: Callable[..., None], *values: T) -> None:
-            if not unwanted.is_set():
-                loop.call_soon_threadsafe(what, *values)
 
         def work() -> None:
             if unwanted.is_set():
@@ -92,31 +102,49 @@ class ThreadLane:
                 for item in iterator:
                     if unwanted.is_set():
                         return
-                    tell(arrived.put_nowait, item)
+                    loop.call_soon_threadsafe(arrived.put_nowait, item)
+            except Exception:
+                if not unwanted.is_set():
+                    raise
+                logger.debug("an engine failed when nobody listened any more", exc_info=True)
             finally:
                 close = getattr(iterator, "close", None)
                 if close is not None:
                     close()
 
-        done = loop.run_in_executor(self._executor, work)
-        done.add_done_callback(lambda _: ended.set())
-        end = asyncio.ensure_future(ended.wait())
+        def end(done: asyncio.Future[None]) -> None:
+            if not done.cancelled():
+                done.exception()  # seen, should the reader leave before it comes to the end
+            arrived.put_nowait(done)
+
+        done = asyncio.wrap_future(self.submit(work))
+        done.add_done_callback(end)
         try:
-            while True:
-                item = asyncio.ensure_future(arrived.get())
-                try:
-                    await asyncio.wait((item, end), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    if not item.done():
-                        item.cancel()
-                if item.done() and not item.cancelled():
-                    yield item.result()
-                elif arrived.empty():
-                    break
-            await done
+            while not isinstance(item := await arrived.get(), asyncio.Future):
+                yield item
+            item.result()
         finally:
             unwanted.set()
-            end.cancel()
+            done.cancel()
 
     def close(self) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        """Take no more work, drop what waits, and end after the step in progress."""
+        self._closed.set()
+        self._asked.put(None)
+
+    def ended(self, within_s: float) -> bool:
+        """Whether it is over, after at most this wait. If not, its engine is in use."""
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            future, call = asked
+            if self._closed.is_set():
+                future.cancel()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:  # noqa: BLE001 - raised for whoever asked
+                    future.set_exception(error)
+            del asked, future, call  # what they hold must not live until the next is asked

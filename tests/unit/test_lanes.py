@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -18,6 +19,7 @@ def lane() -> Iterator[ThreadLane]:
     lane = ThreadLane("test")
     yield lane
     lane.close()
+    assert lane.ended(within_s=1.0)
 
 
 class Counter:
@@ -43,7 +45,7 @@ async def test_a_stream_gives_all_items_in_order(lane: ThreadLane) -> None:
     counter.permits.release(500)
     assert [n async for n in lane.stream(counter.count, 500)] == list(range(500))
     assert counter.closed.is_set()
-    assert counter.threads == {"test_0"}
+    assert counter.threads == {"test"}
 
 
 async def test_items_come_while_more_are_made(lane: ThreadLane) -> None:
@@ -114,6 +116,45 @@ async def test_an_error_comes_after_the_items_before_it(lane: ThreadLane) -> Non
     assert seen == [1, 2]
     with pytest.raises(ValueError, match="no"):
         await lane.run(int_of, "no")
+
+
+async def test_an_error_that_nobody_waits_for_is_not_complained_of(lane: ThreadLane) -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: complaints.append(context["message"])
+    )
+    permit = threading.Event()
+
+    def failing() -> Iterator[int]:
+        yield 1
+        permit.wait()
+        raise EngineFailed("broke")
+
+    async with aclosing(lane.stream(failing)) as stream:
+        await anext(stream)
+    permit.set()  # it fails after it was closed
+    await lane.run(lambda: None)
+    async with aclosing(lane.stream(failing)) as stream:
+        await anext(stream)
+        await lane.run(lambda: None)  # it fails before it is closed, and the error is not read
+    gc.collect()
+    assert complaints == []
+
+
+async def test_a_closed_lane_drops_what_waits_and_takes_no_more() -> None:
+    lane = ThreadLane("test")
+    begun, permit = threading.Event(), threading.Event()
+    step = lane.submit(lambda: (begun.set(), permit.wait()))
+    waiting = lane.submit(lambda: 1)
+    begun.wait()
+    lane.close()
+    assert not lane.ended(within_s=0.05)  # it is in a step, and is not waited for
+    permit.set()
+    assert lane.ended(within_s=1.0)
+    assert step.result() == (None, True)
+    assert waiting.cancelled()
+    with pytest.raises(RuntimeError, match="closed"):
+        await lane.run(lambda: None)
 
 
 def int_of(text: str) -> int:

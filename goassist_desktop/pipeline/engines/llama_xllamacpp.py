@@ -20,12 +20,16 @@ from typing import Any
 
 import xllamacpp
 
+from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.engines.llama_sampling import sampling
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Message
 
 LISTENING_THREADS = 4
 """One for a reply, one to count tokens meanwhile, and as many closed ones not yet done."""
+
+ANSWER_S = 60.0
+"""The longest silence of the server, which speaks with every token and every batch of a prompt."""
 
 SILENT = -1
 
@@ -120,11 +124,12 @@ class _Connection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
+        super().__init__("localhost", timeout=ANSWER_S)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
@@ -147,7 +152,7 @@ def open_model(
         0  # copies of the cache that only models with sliding windows use
     )
     parameters.ui = False
-    folder = TemporaryDirectory(prefix="goassist-")  # made with mode 0700
+    folder = private_folder.make()
     try:
         return XllamacppModel(parameters, folder)
     except RuntimeError as error:  # all that the package tells of any failure
