@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import aclosing, closing
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -41,31 +42,62 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 class VirtualLane:
-    """A Lane whose engine takes the time it says: `engine.seconds[method]` a call, or an item."""
+    """A Lane whose engine takes the time it says: `engine.seconds[method]` a call, or an item.
+
+    Like a thread it works ahead of who reads, and finishes its step when nobody does any more.
+    """
 
     def __init__(self) -> None:
         self._one = asyncio.Lock()
+        self._asked: set[asyncio.Task[None]] = set()
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        async with self._one:
-            result = call(*args, **kwargs)
-            await asyncio.sleep(_seconds(call))
-            return result
+        def once() -> Iterator[T]:
+            yield call(*args, **kwargs)
+
+        async with aclosing(self._items(once, _seconds(call))) as results:
+            return await anext(results)
 
     async def stream(
         self, call: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
-        async with self._one:
-            iterator = call(*args, **kwargs)
-            try:
-                for item in iterator:
-                    await asyncio.sleep(_seconds(call))
-                    yield item
-            finally:
-                iterator.close()  # type: ignore[attr-defined]
+        items = self._items(lambda: call(*args, **kwargs), _seconds(call))
+        async with aclosing(items):
+            async for item in items:
+                yield item
 
-    def close(self) -> None:
-        pass
+    async def _items(
+        self, call: Callable[[], Iterator[T]], seconds: float
+    ) -> AsyncGenerator[T, None]:
+        arrived: asyncio.Queue[T | asyncio.Task[None]] = asyncio.Queue()
+        unwanted = False
+
+        async def work() -> None:
+            async with self._one:
+                if unwanted:
+                    return
+                with closing(call()) as iterator:  # type: ignore[type-var]
+                    for item in iterator:
+                        await asyncio.sleep(seconds)
+                        if unwanted:
+                            return
+                        arrived.put_nowait(item)
+
+        def end(done: asyncio.Task[None]) -> None:
+            self._asked.discard(done)
+            if not done.cancelled():
+                done.exception()
+            arrived.put_nowait(done)
+
+        task = asyncio.ensure_future(work())
+        self._asked.add(task)
+        task.add_done_callback(end)
+        try:
+            while not isinstance(item := await arrived.get(), asyncio.Task):
+                yield item
+            item.result()
+        finally:
+            unwanted = True
 
 
 def _seconds(call: Callable[..., Any]) -> float:
