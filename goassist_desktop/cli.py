@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from rich.console import Console
 
-from goassist_desktop.app import INTERRUPTED
+from goassist_desktop.app import INTERRUPTED, end
 from goassist_desktop.commands import bench, doctor, live, models, talk
 from goassist_desktop.pipeline.errors import BadInput, GoAssistError
 
@@ -19,7 +20,30 @@ SWITCH_INTERVAL_S = 0.0005
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. 0: done, 1: failed, 2: bad input, 130: interrupted."""
+    return end(_status(arguments))
+
+
+def _status(arguments: Sequence[str] | None) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            _flush_output()  # while what can not be written is still our matter
+    except GoAssistError as error:
+        _say(str(error))
+        return 2 if isinstance(error, BadInput) else 1
+    except OSError as error:
+        _discard_output()
+        if not isinstance(error, BrokenPipeError):  # who closed the pipe has read enough
+            reason = error.strerror or str(error)
+            _say(reason if error.filename is None else f"{error.filename}: {reason}")
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="goassist", description="A voice assistant you simply talk with."
     )
@@ -30,13 +54,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (talk, models, doctor, bench):
         command.add_parser(subparsers)
     chosen = parser.parse_args(arguments)
+    status: int = chosen.run(chosen)
+    return status
+
+
+def _say(error: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"goassist: {error}", markup=False)
+
+
+def _flush_output() -> None:
+    if sys.stdout is not None:  # as it is when it was closed by who called us
+        sys.stdout.flush()
+
+
+def _discard_output() -> None:
+    """Where standard output can not take what is left for it: else the interpreter complains."""
     try:
-        status: int = chosen.run(chosen)
-        return status
-    except GoAssistError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"goassist: {error}", markup=False
-        )
-        return 2 if isinstance(error, BadInput) else 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        _flush_output()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
