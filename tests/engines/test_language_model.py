@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -367,3 +368,17 @@ def test_the_socket_asks_for_the_key(binding: str, engine: LlamaCpp) -> None:
     finally:
         runtime._key = key
     assert runtime.tokenize("hello")
+
+
+def test_a_server_that_says_nothing_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = pytest.importorskip("goassist_desktop.pipeline.engines.llama_xllamacpp")
+    monkeypatch.setattr(runtime, "ANSWER_S", 0.1)
+    model = runtime.XllamacppModel.__new__(runtime.XllamacppModel)  # without a server of its own
+    model._socket, model._key = tmp_path / "model.sock", "key"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.bind(str(model._socket))
+        silent.listen()
+        with pytest.raises(EngineFailed, match="connection lost: timed out"):
+            model.read([1, 2, 3])

@@ -90,12 +90,11 @@ def test_an_underrun_is_silence_and_loses_nothing() -> None:
 
 def test_a_hold_falls_to_silence_without_a_click() -> None:
     speaker = playing()
-    speaker.pull(480)
+    before = speaker.pull(480)
     speaker.hold()
     faded = speaker.pull(960)
     assert not faded[FADE:].any()
-    assert faded[0] == pytest.approx(1.0, abs=0.01)
-    assert np.abs(np.diff(faded)).max() < 0.01
+    assert np.abs(np.diff(faded, prepend=before[-1])).max() < 0.01
     assert speaker.progress().silent_from == 480 + FADE
     assert not speaker.pull(48_000).any()
 
@@ -113,8 +112,43 @@ def test_it_resumes_at_the_start_of_the_cut_word() -> None:
     back = 10_000 - RATE_HZ * REWIND_MS // 1000
     out = speaker.pull(4_800)
     assert np.allclose(out[FADE:], ramp[back + FADE : back + 4_800])
-    assert np.abs(np.diff(out)).max() < 0.01
+    assert np.abs(np.diff(out, prepend=0.0)).max() < 0.01  # out of silence, it rises
     assert speaker.progress().silent_from is None
+
+
+def test_between_two_words_it_resumes_where_the_fade_ended() -> None:
+    ramp = np.linspace(0.1, 0.9, 48_000, dtype=np.float32)
+    speaker = Speaker(RATE_HZ)
+    speaker.begin(1)
+    speaker.push(1, ramp, [word(0, 9_000), word(30_000, 40_000)])
+    speaker.open(1)
+    speaker.pull(20_000)
+    speaker.hold()
+    speaker.pull(4_800)
+    speaker.resume()
+    out = speaker.pull(4_800)
+    assert np.allclose(out[FADE:], ramp[20_000 + 2 * FADE :][: 4_800 - FADE])
+
+
+def test_the_samples_of_a_fade_were_heard() -> None:
+    speaker = playing(48_000, [word(0, 480 + FADE), word(480 + FADE, 2_000)])
+    speaker.pull(480)
+    assert speaker.progress().heard_words == 0
+    speaker.hold()
+    progress = speaker.progress()
+    assert progress.heard_words == 1
+    assert progress.last_sample == 480 + FADE
+    assert progress.ahead_s == pytest.approx((48_000 - 480 - FADE) / RATE_HZ)
+
+
+def test_a_stale_turn_opens_nothing() -> None:
+    speaker = playing(100)
+    speaker.begin(2)
+    speaker.push(2, ones(1000), [])
+    speaker.open(1)
+    assert not speaker.pull(480).any()
+    speaker.open(2)
+    assert speaker.pull(480).all()
 
 
 def test_a_hold_before_the_first_sound_keeps_all_of_it() -> None:
@@ -135,7 +169,7 @@ def test_a_flush_says_what_was_heard_and_fades() -> None:
     assert heard.heard_words == 1
     assert heard.last_sample == 5_000 + FADE
     faded = speaker.pull(960)
-    assert faded[0] > 0.9
+    assert np.abs(np.diff(faded, prepend=1.0)).max() < 0.01
     assert not faded[FADE:].any()
     assert not speaker.pull(48_000).any()
 
