@@ -320,14 +320,16 @@ def test_a_stalled_model_is_apologised_for(tmp_path: Path) -> None:
             await talk.say("hello there")
             await talk.until_quiet()
             talk.model.seconds["reply"] = 0.02
+            await talk.say("are you there")  # it still hangs, and can not even count tokens
+            await talk.until_quiet()
+            await talk.pass_time(60)
             await talk.say("again please")
             await talk.until_quiet()
 
     virtual_time.run(main())
-    first, second = talk.turns
-    assert first.outcome == "failed"
-    assert talk.heard() == f"{spoken(Phrase.STALLED)} you said again please"
-    assert second.outcome == "completed"
+    assert [turn.outcome for turn in talk.turns] == ["failed", "failed", "completed"]
+    stalled = spoken(Phrase.STALLED)
+    assert talk.heard() == f"{stalled} {stalled} you said again please"
 
 
 def test_a_model_that_breaks_is_apologised_for(tmp_path: Path) -> None:
