@@ -21,9 +21,9 @@ FIRST_CLAUSE: Final = "first_clause"
 DECISION: Final = "decision"
 """The turn detector said the user has finished."""
 FIRST_AUDIO: Final = "first_audio"
-"""First reply sample at the loudspeaker."""
+"""First audible reply sample at the loudspeaker."""
 AUDIO_END: Final = "audio_end"
-"""Last reply sample at the loudspeaker."""
+"""Last audible reply sample at the loudspeaker."""
 
 MARKS: Final = (
     ONSET, OFFSET, DECISION, FINAL_TEXT, FIRST_TOKEN, FIRST_CLAUSE, FIRST_AUDIO, AUDIO_END,

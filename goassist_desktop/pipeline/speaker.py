@@ -17,6 +17,8 @@ from goassist_desktop.pipeline.frames import Samples, Word
 
 FADE_MS = 10
 """Out and in, raised cosine: short enough for barge-in, long enough not to click."""
+AUDIBLE = 10 ** (-50 / 20)
+"""A voice begins and ends with some silence of its own, which nobody calls sound."""
 REWIND_MS = 15
 """A word resumed starts this much before its timing says, which is not exact to the sample."""
 
@@ -29,9 +31,9 @@ class Progress:
     heard_words: int
     """Words whose last sample was played."""
     first_sample: int | None
-    """Where the reply began to sound, or None."""
+    """The first audible sample of the reply, or None."""
     last_sample: int | None
-    """One past the last reply sample played so far, or None."""
+    """One past the last audible sample of the reply so far, or None."""
     silent_from: int | None
     """Where the fade of a hold ended, while held."""
     ahead_s: float
@@ -146,11 +148,13 @@ class Speaker:
             if self._open and not self._held:
                 block = self._read(count)
                 if len(block):
-                    out[: len(block)] = self._rise(block)
-                    if self._first_sample is None:
-                        self._first_sample = self.rendered
+                    out[: len(block)] = block = self._rise(block)
                     self._position += len(block)
-                    self._last_sample = self.rendered + len(block)
+                    audible = np.flatnonzero(np.abs(block) > AUDIBLE)
+                    if len(audible):
+                        if self._first_sample is None:
+                            self._first_sample = self.rendered + int(audible[0])
+                        self._last_sample = self.rendered + int(audible[-1]) + 1
             fading = min(count, len(self._tail))
             if fading:
                 out[:fading] += self._tail[:fading]

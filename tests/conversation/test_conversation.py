@@ -70,8 +70,7 @@ def test_marks_stand_where_the_sound_is(tmp_path: Path) -> None:
     assert marks["onset"] == pytest.approx(said.onset * 1000 / RATE_HZ, abs=10)
     assert marks["offset"] == pytest.approx(said.offset * 1000 / RATE_HZ, abs=10)
     assert marks["first_audio"] == pytest.approx(audible[0], abs=5)
-    # The voice ends with a gap after its last word, which is reply too.
-    assert marks["audio_end"] == pytest.approx(audible[-1] + 50, abs=10)
+    assert marks["audio_end"] == pytest.approx(audible[-1], abs=5)
     order = [marks[m] for m in ("onset", "offset", "final_text", "first_token", "first_clause")]
     assert order == sorted(order)
     assert marks["offset"] < marks["decision"] <= marks["first_audio"]
