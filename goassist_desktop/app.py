@@ -24,8 +24,6 @@ from goassist_desktop.pipeline.turn import TurnSettings
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
 
 STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
-INTERRUPTED = 130
-"""Exit status after Ctrl-C."""
 LEAVE_S = 0.6
 """How long the engines may take to finish their steps when the program ends."""
 _OWN_MODEL = {"moonshine": "moonshine-tiny-en"}

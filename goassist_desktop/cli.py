@@ -4,30 +4,51 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from rich.console import Console
 
-from goassist_desktop.app import INTERRUPTED, end
-from goassist_desktop.commands import bench, doctor, live, models, talk
 from goassist_desktop.pipeline.errors import BadInput, GoAssistError
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
 SWITCH_INTERVAL_S = 0.0005
 """Python's own 5 ms between threads is half an audio block: too long to wait for a turn."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. 0: done, 1: failed, 2: bad input, 130: interrupted."""
-    return end(_status(arguments))
+    # Until the libraries are imported there is nothing to clean up, and Ctrl-C ends the process
+    # at once: Python would lose it in the middle of an import, or print where it was.
+    python_handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        from goassist_desktop.app import end
+        from goassist_desktop.commands import bench, doctor, live, models, talk
+    finally:
+        signal.signal(signal.SIGINT, python_handler)
+
+    parser = argparse.ArgumentParser(
+        prog="goassist", description="A voice assistant you simply talk with."
+    )
+    parser.add_argument("--version", action="version", version=version("goassist-desktop"))
+    live.add_arguments(parser)
+    parser.set_defaults(run=live.run)
+    subparsers = parser.add_subparsers(metavar="COMMAND")
+    for command in (talk, models, doctor, bench):
+        command.add_parser(subparsers)
+    return end(_status(parser, arguments))
 
 
-def _status(arguments: Sequence[str] | None) -> int:
+def _status(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         try:
-            return _run(arguments)
+            chosen = parser.parse_args(arguments)
+            status: int = chosen.run(chosen)
+            return status
         finally:
             _flush_output()  # while what can not be written is still our matter
     except GoAssistError as error:
@@ -41,21 +62,6 @@ def _status(arguments: Sequence[str] | None) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _run(arguments: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="goassist", description="A voice assistant you simply talk with."
-    )
-    parser.add_argument("--version", action="version", version=version("goassist-desktop"))
-    live.add_arguments(parser)
-    parser.set_defaults(run=live.run)
-    subparsers = parser.add_subparsers(metavar="COMMAND")
-    for command in (talk, models, doctor, bench):
-        command.add_parser(subparsers)
-    chosen = parser.parse_args(arguments)
-    status: int = chosen.run(chosen)
-    return status
 
 
 def _say(error: str) -> None:
