@@ -24,6 +24,7 @@ os._exit(0)
 HANGING = """
 import os, signal, sys, tempfile, threading
 from goassist_desktop import app, cli
+from goassist_desktop.commands import live
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline import private_folder
 
@@ -48,7 +49,7 @@ def run(_):
 
 app.create = lambda stage, *_, **__: Engine(stage)
 app.weights.path = str
-cli.live.run = run
+live.run = run
 sys.exit(cli.main([]))
 """
 
