@@ -132,7 +132,7 @@ def test_an_interruption_stops_it_and_is_answered(
     # Between the two there is silence on the loudspeaker.
     sound = audible(talked.reply, talked.rate_hz)
     silent = story["barge_in"]["silence_ms"]
-    assert not np.any((sound > silent + 5) & (sound < answer["marks_ms"]["first_audio"]))
+    assert not np.any((sound > silent + 5) & (sound < answer["marks_ms"]["first_audio"] - 5))
     assert story["barge_in"]["latency_ms"] < 400  # its contract is measured by `goassist bench`
 
 
