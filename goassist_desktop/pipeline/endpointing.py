@@ -49,10 +49,18 @@ class EndOfTurn:
     open_ms: float = 1800
     """The words are plainly unfinished."""
 
+    def wait_ms(self, probability: float, text: str) -> float:
+        """Silence since the user's last sound after which the turn is over.
+
+        `probability` is the turn detector's that they have finished, `text` the words so far.
+        """
+        if plainly_open(text):
+            return self.open_ms
+        return self.pause_ms if probability >= self.sure else self.unsure_ms
+
+    def note_pause(self, pause_ms: float) -> None:
+        """The user went on after a pause of this length: so long they may pause again."""
+
     def finished(self, silence_ms: float, probability: float, text: str) -> bool:
         """Whether the turn is over after this much silence, `probability` being the detector's."""
-        if plainly_open(text):
-            return silence_ms >= self.open_ms
-        if probability >= self.sure:
-            return silence_ms >= self.pause_ms
-        return silence_ms >= self.unsure_ms
+        return silence_ms >= self.wait_ms(probability, text)
