@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from goassist_desktop.report import percentile
@@ -59,7 +59,7 @@ class Figure:
         return tuple(statistic for statistic in self.limits if not self.keeps(statistic))
 
 
-def limits_held(figures: list[Figure]) -> tuple[int, int]:
+def limits_held(figures: Sequence[Figure]) -> tuple[int, int]:
     """How many limits hold, and how many there are."""
     promised = sum(len(figure.limits) for figure in figures)
     return promised - sum(len(figure.missed) for figure in figures), promised

@@ -1,54 +1,90 @@
-"""`goassist bench`: what the product promises in milliseconds, measured on this machine."""
+"""`goassist bench`: what the product promises, measured on this machine."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-import psutil
 from rich.console import Console
 
+from goassist_desktop.app import model_names
+from goassist_desktop.bench import run as stored
+from goassist_desktop.bench.run import Run
+from goassist_desktop.bench.table import table, verdict
 from goassist_desktop.commands import settings
-from goassist_desktop.commands.talk import show, writable
-from goassist_desktop.demo import recordings
-from goassist_desktop.pipeline.endpoints.room import Room
-from goassist_desktop.talk import hold, read_recording
-from goassist_desktop.talk_script import one_by_one
+from goassist_desktop.commands.talk import writable
+from goassist_desktop.pipeline.errors import BadInput
 
-ROUNDS = 3
-"""Times the recorded questions are asked: the first turns are warm-up and reported apart."""
+KINDS = {
+    "latency": "response gap, first audio, each stage, memory",
+}
+"""What can be measured, in the order it is offered: module of goassist_desktop.bench -> help."""
+
+
+class _KindParser(argparse.ArgumentParser):
+    """Asks a kind's module for its arguments only once that kind was chosen."""
+
+    kind = ""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        _module(self.kind).add_arguments(self)
+        return super().parse_known_args(args, namespace)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("bench", help="measure this machine")
     parser.set_defaults(run=run)
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    latency = kinds.add_parser("latency", help="response gap, first audio, each stage, memory")
-    latency.add_argument("--json", type=Path, metavar="FILE", help="the figures as data")
-    settings.add_flags(latency)
+    kinds = parser.add_subparsers(
+        dest="kind", required=True, metavar="KIND", parser_class=_KindParser
+    )
+    for name, what in KINDS.items():
+        kind = kinds.add_parser(name, help=what, description=what)
+        kind.kind = name
+        kind.add_argument("--json", type=Path, metavar="FILE", help="the figures as data")
+        kind.add_argument(
+            "--against", type=Path, metavar="FILE", help="an earlier --json to compare with"
+        )
+        settings.add_flags(kind)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hold a conversation from the recorded questions and print what it took."""
+    """0 once measured: a missed limit is a result. Raises BadInput before anything is measured."""
     config = settings.configured(args)
+    before = stored.read(args.against, args.kind) if args.against else None
+    if args.json and args.against and args.json.resolve() == args.against.resolve():
+        raise BadInput(f"{args.json}: is named twice; it would be overwritten")
     target = writable(args.json) if args.json else None
     console = Console(highlight=False)
-    with recordings() as wavs:
-        script = one_by_one(wavs * ROUNDS)
-        sounds = [read_recording(say.wav) for say in script]
-        held = hold(config, script, sounds, console, room=Room())
-    first = held.report["summary"]["first_response_gap_ms"]
-    status = show(held, console)
-    gap = "no sound" if first is None else f"response gap {first:.0f} ms"
-    console.print(f"  first turn: {gap}", style="dim")
+    now = Run(args.kind, stored.this_machine(), model_names(config))
+    figures = _module(args.kind).measure(config, args, console)
+    now = replace(now, figures=tuple(figures))
     if target is not None:
-        machine = {
-            "cpu": platform.processor() or platform.machine(),
-            "cores": psutil.cpu_count(logical=False),
-            "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        }
-        figures = {"machine": machine, "ready_s": round(held.ready_s, 2), **held.report}
-        target.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return status
+        target.write_text(json.dumps(now.as_dict(), indent=1) + "\n", encoding="utf-8")
+    _show(now, before, args.against, console)
+    return 0
+
+
+def _module(kind: str) -> ModuleType:
+    return import_module(f"goassist_desktop.bench.{kind.replace('-', '_')}")
+
+
+def _show(now: Run, before: Run | None, against: Path | None, console: Console) -> None:
+    def say(line: str, style: str) -> None:
+        console.print(f"  {line}", style=style, markup=False, soft_wrap=True)
+
+    machine = now.machine
+    console.print(
+        table(f"bench {now.kind}", now.figures, None if before is None else now.ratios(before))
+    )
+    say(f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}", "dim")
+    say(f"Python {machine['Python']}; {', '.join(now.models.values())}", "dim")
+    if before is not None:
+        say(f"ratio: median against the median in {against}", "dim")
+        for difference in now.differences(before):
+            say(f"the ratios are of unlike runs: {difference}", "yellow")
+    say(verdict(now.figures), "bold")
