@@ -14,12 +14,12 @@ from rich.console import Console
 from goassist_desktop.app import engine_infos, loaded_engines, make_session
 from goassist_desktop.captions import Captions
 from goassist_desktop.config import Config
+from goassist_desktop.conversing import Until, converse
 from goassist_desktop.pipeline import audio_files
 from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ, CaptureChain
 from goassist_desktop.pipeline.endpoints.recording import RecordingEndpoint, Said
 from goassist_desktop.pipeline.endpoints.room import Room, speech_span
-from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import (
     SessionEvent,
     SpeechStarted,
@@ -30,17 +30,9 @@ from goassist_desktop.pipeline.events import (
 from goassist_desktop.pipeline.evidence import is_stop
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.resampling import resample
-from goassist_desktop.pipeline.session import Session
 from goassist_desktop.report import Report
 from goassist_desktop.talk_script import Say
 
-QUIET_S = 0.5
-"""The assistant has been quiet for this long before the next recording is spoken."""
-SETTLED_S = 1.0
-"""Nothing heard, said or thought for this long after a recording: it gets no answer."""
-PATIENCE_S = 120.0
-"""A session busy for longer than this without a sound is stuck."""
-POLL_S = 0.01
 EARLY_MS = 100.0
 """Speech is heard to begin up to this much before a recording's own first sample of it."""
 
@@ -110,7 +102,9 @@ def hold(
                     stops_ms.append(onset_ms)
 
             session = make_session(config, engines, endpoint, publish)
-            said = asyncio.run(_converse(session, endpoint, script, spoken))
+            said = asyncio.run(
+                converse(session, endpoint, lambda until: _recite(until, script, spoken))
+            )
         unanswered = tuple(
             say.wav
             for say, span in zip(script, said, strict=True)
@@ -119,33 +113,9 @@ def hold(
         return Held(report.as_dict(session.speculations), unanswered, ready_s)
 
 
-async def _converse(
-    session: Session,
-    endpoint: RecordingEndpoint,
-    script: Sequence[Say],
-    spoken: Sequence[_Spoken],
-) -> list[Said]:
-    running = asyncio.create_task(session.run())
-    reciting = asyncio.create_task(_recite(session, endpoint, script, spoken))
-    try:
-        await asyncio.wait((running, reciting), return_when=asyncio.FIRST_COMPLETED)
-        if running.done():  # only ever by an error
-            await running
-        return await reciting
-    finally:
-        for task in (reciting, running):
-            task.cancel()
-        await asyncio.wait((reciting, running))
-
-
-async def _recite(
-    session: Session,
-    endpoint: RecordingEndpoint,
-    script: Sequence[Say],
-    spoken: Sequence[_Spoken],
-) -> list[Said]:
+async def _recite(until: Until, script: Sequence[Say], spoken: Sequence[_Spoken]) -> list[Said]:
     """Speak each recording at its time, and wait until the last one was answered."""
-    until = _Until(session, endpoint)
+    endpoint = until.endpoint
     before: Said | None = None
     for say, one in zip(script, spoken, strict=True):
         delay = round(say.delay_s * DEVICE_RATE_HZ)
@@ -160,54 +130,6 @@ async def _recite(
         before = endpoint.said[-1]
     await until.quiet(before)
     return list(endpoint.said)
-
-
-class _Until:
-    """Waiting, by the endpoint's own timeline."""
-
-    def __init__(self, session: Session, endpoint: RecordingEndpoint) -> None:
-        self._session = session
-        self._endpoint = endpoint
-
-    async def position(self, position: int) -> None:
-        while self._endpoint.position < position:
-            await self._poll()
-
-    async def quiet(self, after: Said | None) -> None:
-        """Until the assistant is quiet, has nothing to answer, and `after` was over for a while."""
-        settled = 0 if after is None else after.end + round(SETTLED_S * DEVICE_RATE_HZ)
-        began = self._endpoint.position
-        while (
-            self._session.busy
-            or self._endpoint.saying
-            or self._endpoint.quiet_for() < QUIET_S
-            or self._endpoint.position < settled
-        ):
-            await self._poll()
-            if self._endpoint.saying:  # however long the recording is
-                began = self._endpoint.position
-            waited_s = (self._endpoint.position - began) / DEVICE_RATE_HZ
-            if min(waited_s, self._endpoint.quiet_for()) > PATIENCE_S:
-                raise GoAssistError(
-                    f"nothing came of a recording in {PATIENCE_S:.0f} s "
-                    f"(state: {self._session.state})"
-                )
-
-    async def reply_to(self, said: Said) -> int:
-        """Position at which the reply to `said` became audible; now, if there is none."""
-        while True:
-            for sound in self._endpoint.sounds[-2:]:
-                if sound.start > said.offset:
-                    return sound.start
-            over = said.end + round(SETTLED_S * DEVICE_RATE_HZ)
-            if self._endpoint.position > over and not self._session.busy:
-                return self._endpoint.position
-            await self._poll()
-
-    async def _poll(self) -> None:
-        await asyncio.sleep(POLL_S)
-        if self._endpoint.failure is not None:
-            raise self._endpoint.failure
 
 
 def _answered(said: Said, turns: Sequence[TurnClosed], stops_ms: Sequence[float]) -> bool:

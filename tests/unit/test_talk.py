@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from goassist_desktop import talk
+from goassist_desktop import conversing, talk
 from goassist_desktop.commands.talk import writable
 from goassist_desktop.pipeline.clock import FIRST_AUDIO, MARKS, OFFSET, ONSET
 from goassist_desktop.pipeline.endpoints.recording import Said
@@ -100,14 +100,14 @@ class Timeline:
 
 @pytest.fixture
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(talk, "POLL_S", 0.0)
+    monkeypatch.setattr(conversing, "POLL_S", 0.0)
 
 
 @pytest.mark.usefixtures("no_pause")
 def test_a_recording_may_be_longer_than_the_patience():
-    long = said(1, 3 * talk.PATIENCE_S)
+    long = said(1, 3 * conversing.PATIENCE_S)
     timeline = Timeline(long)
-    asyncio.run(talk._Until(SimpleNamespace(busy=False), timeline).quiet(long))
+    asyncio.run(conversing.Until(SimpleNamespace(busy=False), timeline).quiet(long))
     assert timeline.position > long.end
 
 
@@ -115,7 +115,7 @@ def test_a_recording_may_be_longer_than_the_patience():
 def test_patience_with_a_stuck_session_ends():
     stuck = SimpleNamespace(busy=True, state="thinking")
     with pytest.raises(GoAssistError, match=r"nothing came of a recording .* thinking"):
-        asyncio.run(talk._Until(stuck, Timeline(QUESTION)).quiet(QUESTION))
+        asyncio.run(conversing.Until(stuck, Timeline(QUESTION)).quiet(QUESTION))
 
 
 def test_a_result_must_have_a_file_to_go_to(tmp_path: Path) -> None:
