@@ -34,11 +34,15 @@ INTERVALS: Final = {
     "response_gap": (OFFSET, FIRST_AUDIO),
     "decision_delay": (OFFSET, DECISION),
     "recognition": (OFFSET, FINAL_TEXT),
+    "head_start": (FINAL_TEXT, DECISION),
     "llm_ttft": (FINAL_TEXT, FIRST_TOKEN),
     "first_clause": (FIRST_TOKEN, FIRST_CLAUSE),
     "clause_to_audio": (FIRST_CLAUSE, FIRST_AUDIO),
 }
-"""Every latency the product speaks of: window, report, metrics and traces all read this table."""
+"""Every latency the product speaks of: window, report, metrics and traces all read this table.
+
+The head start is what speculation saves: the work on the reply that was done before the decision.
+"""
 
 
 class SampleClock:

@@ -31,6 +31,10 @@ SPEECH_BEGINS = 0.5
 SPEECH_LASTS = 0.35
 """Voice activity has to reach the first to begin, and to fall below the second to end."""
 ONSET_FRAMES = 2
+READ_MS = 100
+"""Silence after which the words are read. Stops inside words are shorter, nearly always."""
+JUDGE_MS = 200
+"""Silence with which the turn detector is asked: with less it was not trained."""
 PREROLL_MS = 300
 """Recognition starts this much before the first frame called speech: soft first syllables."""
 PARTIAL_MS = 500
@@ -105,6 +109,18 @@ class _Utterance:
         return " ".join(part for part in (*self.settled, text) if part)
 
 
+@dataclass(slots=True, eq=False)
+class _Pause:
+    """A silence after speech, and what is known of the words before it."""
+
+    offset: int
+    """One past the last sample of speech."""
+    text: str | None = None
+    probability: float | None = None
+    """Of the turn detector, that the user has finished."""
+    judged: bool = False
+
+
 class Ears:
     """Feed `hear`; what was understood comes out of `tell`, always from the event loop."""
 
@@ -129,8 +145,7 @@ class Ears:
         self._speaking = False
         self._last_speech = 0  # one past the last sample of the last frame called speech
         self._utterance: _Utterance | None = None
-        self._verdict: tuple[str, float] | None = None
-        self._reading = 0  # a new one makes what older readings find worthless
+        self._pause: _Pause | None = None
         self._partial_at = 0
         self._reading_partial = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -138,13 +153,12 @@ class Ears:
     @property
     def busy(self) -> bool:
         """Whether the user is speaking, or what they said is still being judged."""
-        return self._speaking or bool(self._tasks) or self._verdict is not None
+        return self._speaking or bool(self._tasks) or self._pause is not None
 
     def forget(self) -> None:
         """The utterance was answered, or is not wanted: the next speech is a new one."""
         self._utterance = None
-        self._verdict = None
-        self._reading += 1
+        self._pause = None
         if self._speaking:  # still going on: what comes from here is new
             self._begin(self._memory.end - PREROLL_MS * MS, self._memory.end)
 
@@ -156,15 +170,13 @@ class Ears:
             frame = self._memory.read(self._frame_end, self._frame_end + size)
             self._frame_end += size
             self._judge_frame(self._stream.probability(frame))
-        if self._verdict is not None:
-            text, probability = self._verdict
-            if self._policy.finished(self._silence_ms(), probability, text):
-                self._verdict = None
-                self._tell(TurnEnded())
+        if self._pause is not None:
+            self._weigh_silence(self._pause)
 
     async def close(self) -> None:
         """Wait until nothing is being read any more, but not for an engine that hangs."""
-        self._reading += 1
+        self._pause = self._utterance = None
+        self._speaking = False
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_S)
 
@@ -178,11 +190,8 @@ class Ears:
         elif probability >= SPEECH_LASTS:
             self._last_speech = self._frame_end
             self._read_partial()
-        elif self._silence_ms() >= self._policy.pause_ms:
+        elif self._memory.end - self._last_speech >= READ_MS * MS:
             self._speech_paused()
-
-    def _silence_ms(self) -> float:
-        return (self._memory.end - self._last_speech) / MS
 
     def _speech_began(self) -> None:
         self._speaking = True
@@ -190,10 +199,11 @@ class Ears:
         first = self._frame_end - ONSET_FRAMES * self._stream.frame_samples
         self._last_speech = self._frame_end
         self._partial_at = self._frame_end
-        self._verdict = None
-        self._reading += 1
         found = edges(self._memory.read(first - PREROLL_MS * MS, self._frame_end))
         onset = first if found is None else max(0, first - PREROLL_MS * MS) + found[0]
+        if self._pause is not None:
+            self._policy.note_pause((onset - self._pause.offset) / MS)
+            self._pause = None
         if self._utterance is None:
             self._begin(first - PREROLL_MS * MS, onset)
         self._tell(SpeechStarted(self._ms(onset)))
@@ -205,8 +215,24 @@ class Ears:
 
     def _speech_paused(self) -> None:
         self._speaking = False
-        assert self._utterance is not None
-        self._start(self._read_pause(self._utterance, self._reading))
+        utterance, end = self._utterance, self._memory.end
+        assert utterance is not None
+        near = max(utterance.onset, self._last_speech - 1000 * MS)
+        found = edges(self._memory.read(near, end))
+        self._pause = _Pause(self._last_speech if found is None else near + found[1])
+        self._start(self._read_pause(utterance, self._pause, end))
+
+    def _weigh_silence(self, pause: _Pause) -> None:
+        """Ask the turn detector when it is time, and say when the turn is over."""
+        silence_ms = (self._memory.end - pause.offset) / MS
+        if not pause.judged and silence_ms >= JUDGE_MS:
+            pause.judged = True
+            assert self._utterance is not None
+            self._start(self._judge(self._utterance, pause))
+        if pause.text is not None and pause.probability is not None:
+            if silence_ms >= self._policy.wait_ms(pause.probability, pause.text):
+                self._pause = None
+                self._tell(TurnEnded())
 
     def _ms(self, position: int) -> float:
         return position / MS - self._delay_ms
@@ -247,14 +273,14 @@ class Ears:
         elif now - self._partial_at >= PARTIAL_MS * MS and not self._reading_partial:
             self._partial_at = now
             self._reading_partial = True
-            self._start(self._tell_partial(utterance, self._reading))
+            self._start(self._tell_partial(utterance))
 
-    async def _tell_partial(self, utterance: _Utterance, reading: int) -> None:
+    async def _tell_partial(self, utterance: _Utterance) -> None:
         try:
             text = await self._read(utterance.settled_end, self._memory.end)
         finally:
             self._reading_partial = False
-        if reading == self._reading and self._speaking:
+        if utterance is self._utterance and self._speaking:
             self._tell(PartialText(utterance.joined(text)))
 
     async def _settle(self, utterance: _Utterance, cut: int) -> None:
@@ -271,34 +297,31 @@ class Ears:
         power = np.convolve(np.square(audio), np.ones(size, np.float32), "valid")
         return start + int(np.argmin(power)) + size // 2
 
-    async def _read_pause(self, utterance: _Utterance, reading: int) -> None:
-        """Find the words, then how finished they sound, while the silence goes on."""
-        end = self._memory.end
-        near = max(utterance.onset, self._last_speech - 1000 * MS)
-        found = edges(self._memory.read(near, end))
-        offset = self._last_speech if found is None else near + found[1]
-        whole = self._memory.read(utterance.start, end)
-        finished = asyncio.ensure_future(
-            self._detector.lane.run(self._detector.engine.finished, whole)
-        )
+    async def _read_pause(self, utterance: _Utterance, pause: _Pause, end: int) -> None:
+        """Find the words while the silence goes on."""
+        self._partial_at = end  # as good as one
         try:
-            try:
-                words = await self._read(utterance.settled_end, end)
-            except EngineFailed as error:
-                self._tell(WorkFailed(error))
-                words = ""
-            text = utterance.joined(words)
-            if reading == self._reading:
-                if words and end - utterance.settled_end >= SETTLE_MS * MS:
-                    utterance.settled.append(words)
-                    utterance.settled_end = end
-                self._tell(SpeechPaused(text, self._ms(utterance.onset), self._ms(offset)))
-            try:
-                probability = await finished
-            except EngineFailed as error:
-                self._tell(WorkFailed(error))
-                probability = 0.0  # silence decides
-        finally:
-            finished.cancel()
-        if reading == self._reading and text:
-            self._verdict = (text, probability)
+            words = await self._read(utterance.settled_end, end)
+        except EngineFailed as error:
+            self._tell(WorkFailed(error))
+            words = ""
+        if pause is not self._pause:
+            return  # they spoke on
+        text = utterance.joined(words)
+        if words and end - utterance.settled_end >= SETTLE_MS * MS:
+            utterance.settled.append(words)
+            utterance.settled_end = end
+        if text:
+            pause.text = text
+        else:
+            self._pause = None
+        self._tell(SpeechPaused(text, self._ms(utterance.onset), self._ms(pause.offset)))
+
+    async def _judge(self, utterance: _Utterance, pause: _Pause) -> None:
+        """Ask how finished it sounds."""
+        whole = self._memory.read(utterance.start, self._memory.end)
+        try:
+            pause.probability = await self._detector.lane.run(self._detector.engine.finished, whole)
+        except EngineFailed as error:
+            self._tell(WorkFailed(error))
+            pause.probability = 0.0  # silence decides

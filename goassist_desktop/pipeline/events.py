@@ -11,6 +11,18 @@ from goassist_desktop.pipeline.conversation import State
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechSuspected:
+    """A sound began that may be speech: reason enough to be quiet, not to stop."""
+
+    onset_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class SuspicionEnded:
+    """No speech came of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechStarted:
     """The user began to speak, or went on after a pause."""
 
@@ -45,7 +57,15 @@ class WorkFailed:
     error: BaseException
 
 
-EarsEvent = SpeechStarted | PartialText | SpeechPaused | TurnEnded | WorkFailed
+EarsEvent = (
+    SpeechSuspected
+    | SuspicionEnded
+    | SpeechStarted
+    | PartialText
+    | SpeechPaused
+    | TurnEnded
+    | WorkFailed
+)
 
 # -- from the session, to captions, window, report and metrics -------------------------------------
 

@@ -6,6 +6,7 @@ Small talkers' sounds are told from words by the words themselves. Pure function
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 from enum import Enum, auto
 from typing import Final
 
@@ -25,6 +26,10 @@ BACKCHANNELS: Final = (
     "wow|yeah|yep|yes|yup"
 )
 """Said while the other speaks, these mean "go on"."""
+
+WORDS_BACK = 6
+"""An echo may be of words this far back: it was recognised some second later."""
+REPEATED = 0.7
 
 _STOP = re.compile(f"(?:(?:{FILLERS}) )*(?:{STOP_PHRASES})(?: (?:{STOP_PHRASES}|{FILLERS}))*")
 _FILLING = re.compile(f"(?:{FILLERS})(?: (?:{FILLERS}))*")
@@ -66,3 +71,15 @@ def is_stop(text: str) -> bool:
     sentences = [_plain(part) for part in re.split(r"[.!?]+", text)]
     saying = [plain for plain in sentences if plain and not _FILLING.fullmatch(plain)]
     return bool(saying) and _STOP.fullmatch(saying[-1]) is not None
+
+
+def repeats(text: str, said: str) -> bool:
+    """Whether what was heard are the last words we said: our own voice, come back as an echo.
+
+    A recogniser gets some words of an echo wrong, and its edges are cut.
+    """
+    heard = _plain(text).split()
+    ours = _plain(said).split()[-(len(heard) + WORDS_BACK) :]
+    matcher = SequenceMatcher(None, heard, ours, autojunk=False)
+    same = sum(block.size for block in matcher.get_matching_blocks())
+    return bool(heard) and same >= REPEATED * len(heard)

@@ -26,14 +26,16 @@ from goassist_desktop.pipeline.events import (
     SessionEvent,
     SpeechPaused,
     SpeechStarted,
+    SpeechSuspected,
     StateChanged,
+    SuspicionEnded,
     TurnClosed,
     TurnEnded,
     UserText,
     WorkFailed,
 )
-from goassist_desktop.pipeline.evidence import Evidence, is_stop, weigh
-from goassist_desktop.pipeline.frames import Samples, Speech
+from goassist_desktop.pipeline.evidence import Evidence, is_stop, repeats, weigh
+from goassist_desktop.pipeline.frames import Message, Samples, Speech
 from goassist_desktop.pipeline.history import History
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.resampling import at_rate, joined
@@ -47,6 +49,9 @@ WORDLESS_READINGS = 3
 """Held, and still no real words after this many readings: we go on speaking."""
 CLOSE_S = 0.5
 """The longest wait, at the end, for an engine in the middle of something."""
+RIPEN_MS = 300
+"""A decision waits this much longer for the model's first word: until then nothing could be said,
+and the user may still go on."""
 UNCLEAR_MS = 1000
 """Speech this long without a word in it is answered with a question, once in a row."""
 
@@ -56,6 +61,11 @@ class SessionSettings:
     system_prompt: str
     turn: TurnSettings
     end_of_turn: EndOfTurn
+
+
+@dataclass(frozen=True, slots=True)
+class _ReplyReady:
+    turn: Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class _StopTalking:
     pass
 
 
-_Happening = EarsEvent | _ReplyHeard | _TurnOver | _StopTalking
+_Happening = EarsEvent | _ReplyReady | _ReplyHeard | _TurnOver | _StopTalking
 
 
 class Session:
@@ -114,6 +124,7 @@ class Session:
         self._marks = Marks()
         self._barge_ins: list[BargeIn] = []
         self._onset_ms = 0.0
+        self._ripening: float | None = None  # when the ears said that the turn is over
         self._wordless_readings = 0
         self._asked_again = False
         self._broken = False
@@ -176,12 +187,20 @@ class Session:
     def _listen(self, block: Samples) -> None:
         self._ears.hear(block)
         turn = self._turn
-        if turn is None or not turn.committed:
+        if turn is None:
+            return
+        if not turn.committed:
+            if self._ripening is not None and self._ripe(turn, self._ripening):
+                self._ripening = None
+                self._inbox.put_nowait(_ReplyReady(turn))
             return
         if turn.tick():
             self._publish(ReplyText(turn.turn_id, turn.reply_text, turn.heard_text))
         if turn.sounding and self.state is State.THINKING:
             self._inbox.put_nowait(_ReplyHeard(turn))
+
+    def _ripe(self, turn: Turn, since_ms: float) -> bool:
+        return turn.begun or self.clock.now_ms - since_ms >= RIPEN_MS
 
     async def _prepare(self) -> None:
         """Everything that would cost the first turn time: phrases, and the prompt in the cache."""
@@ -192,11 +211,13 @@ class Session:
         model = self._engines.model
         await model.lane.run(model.engine.prefill, self._history.messages())
 
-    def _prefill(self) -> None:
+    def _prefill(self, words: str = "") -> None:
+        """Have the model read the conversation, and the user's words so far, in advance."""
         model = self._engines.model
-        self._prefilling = asyncio.ensure_future(
-            model.lane.run(model.engine.prefill, self._history.messages())
-        )
+        messages = self._history.messages()
+        if words:
+            messages.append(Message("user", f"{self._unanswered} {words}".strip()))
+        self._prefilling = asyncio.ensure_future(model.lane.run(model.engine.prefill, messages))
         self._prefilling.add_done_callback(self._prefilled)
 
     def _prefilled(self, task: asyncio.Future[None]) -> None:
@@ -207,17 +228,28 @@ class Session:
 
     async def _handle(self, happening: _Happening) -> None:
         match happening:
+            case SpeechSuspected(onset_ms):
+                if self.state is State.SPEAKING:
+                    self._onset_ms = onset_ms
+                    await self._feed(Event.ONSET)
+            case SuspicionEnded():
+                if self.state is State.HELD:
+                    await self._feed(Event.NO_WORDS)
             case SpeechStarted(onset_ms):
                 self._publish(happening)
-                self._onset_ms = onset_ms
+                if self.state is not State.HELD:
+                    self._onset_ms = onset_ms
                 await self._feed(Event.ONSET)
             case PartialText(text):
                 self._publish(happening)
-                await self._weigh_partial(text)
+                await self._on_partial(text)
             case SpeechPaused():
                 await self._on_pause(happening)
             case TurnEnded():
                 await self._on_turn_ended()
+            case _ReplyReady(turn):
+                if turn is self._turn and self.state is State.LISTENING:
+                    await self._decide()
             case _ReplyHeard(turn):
                 if turn is self._turn and self.state is State.THINKING:
                     await self._feed(Event.REPLY_HEARD)
@@ -231,21 +263,35 @@ class Session:
                     raise error
                 self._publish(Notice("error", str(error)))
 
-    async def _weigh_partial(self, text: str) -> None:
+    async def _on_partial(self, text: str) -> None:
         """While the user speaks over us: stop at the first real words, not at their end."""
+        if self.state is State.LISTENING:
+            self._read_ahead(text)
         if self.state not in (State.SPEAKING, State.HELD):
             return
-        evidence = weigh(text)
-        if evidence in (Evidence.WORDS, Evidence.STOP):
+        if self._weigh(text) in (Evidence.WORDS, Evidence.STOP):
             await self._interrupt(Event.WORDS)
         elif self.state is State.HELD:
             self._wordless_readings += 1
             if self._wordless_readings >= WORDLESS_READINGS:
                 await self._feed(Event.NO_WORDS)
 
+    def _read_ahead(self, text: str) -> None:
+        """The last word may still change; the model can read the others already."""
+        words = " ".join(text.split()[:-1])
+        if words and (self._prefilling is None or self._prefilling.done()):
+            self._prefill(words)
+
+    def _weigh(self, text: str) -> Evidence:
+        evidence = weigh(text)
+        if evidence is Evidence.WORDS and self._turn is not None:
+            if repeats(text, self._turn.heard_text):
+                return Evidence.NOTHING
+        return evidence
+
     async def _on_pause(self, paused: SpeechPaused) -> None:
         if self.state in (State.SPEAKING, State.HELD):
-            match weigh(paused.text):
+            match self._weigh(paused.text):
                 case Evidence.STOP:
                     self._publish(UserText(paused.text, final=True))
                     await self._interrupt(Event.STOP_WORD)
@@ -288,7 +334,7 @@ class Session:
             await self._feed(Event.STOP_WORD)
         elif self._turn is not None:
             self._asked_again = False
-            await self._decide()
+            self._ripening = self.clock.now_ms
 
     async def _decide(self) -> None:
         self._marks.set(mark.DECISION, self.clock.now_ms)
@@ -353,6 +399,7 @@ class Session:
         self._marks.set(mark.OFFSET, paused.offset_ms)
         self._marks.set(mark.FINAL_TEXT, self.clock.now_ms)
         self._barge_ins = []
+        self._ripening = None
         self.speculations += 1
         self._turn = Turn(
             self._turns_begun,

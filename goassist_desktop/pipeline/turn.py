@@ -127,6 +127,11 @@ class Turn:
         return self._task is not None and self._task.done()
 
     @property
+    def begun(self) -> bool:
+        """Whether the model has answered with a first word, or never will."""
+        return self.done or self.marks.get(mark.FIRST_TOKEN) is not None
+
+    @property
     def sounding(self) -> bool:
         """Whether a first sample of it was heard."""
         return self.marks.get(mark.FIRST_AUDIO) is not None

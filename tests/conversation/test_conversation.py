@@ -12,6 +12,7 @@ import pytest
 from goassist_desktop.pipeline.conversation import State
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import Notice, StateChanged
+from goassist_desktop.pipeline.session import RIPEN_MS
 from goassist_desktop.pipeline.turn import Phrase
 from tests.fakes import virtual_time
 from tests.fakes.stage import RATE_HZ, Conversation
@@ -624,3 +625,58 @@ def test_the_same_conversation_twice_is_the_same(tmp_path: Path) -> None:
         return list(talk.events), talk.played()[0].tobytes()
 
     assert once(tmp_path / "a") == once(tmp_path / "b")
+
+
+def test_our_own_words_come_back_are_no_interruption(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(2.0)
+            await talk.say(" ".join(talk.turn_text().split()[-4:]))
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    (turn,) = talk.turns
+    assert turn.outcome == "completed"
+    assert [b.outcome for b in turn.barge_ins] == ["resumed"]
+
+
+@pytest.mark.parametrize(("first_word_s", "waited"), [(0.02, False), (0.25, True), (2.0, False)])
+def test_a_decision_waits_a_little_for_the_first_word(
+    tmp_path: Path, first_word_s: float, waited: bool
+) -> None:
+    talk = Conversation(tmp_path, lambda text: "yes")
+    talk.model.seconds["reply"] = first_word_s
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("is it noon")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    marks = talk.turns[0].marks_ms
+    decided_ms = marks["decision"] - marks["offset"]
+    if waited:
+        assert decided_ms == pytest.approx(marks["first_token"] - marks["offset"], abs=30)
+    elif first_word_s < 0.1:
+        assert decided_ms == pytest.approx(200, abs=40)
+    else:
+        assert decided_ms == pytest.approx(200 + RIPEN_MS, abs=40)
+
+
+def test_the_model_reads_along(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("one two three four five six seven eight")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    read = [messages[-1].text for messages in talk.model.read if messages[-1].role == "user"]
+    assert read
+    assert all("one two three four five six seven".startswith(words) for words in read)
+    assert len(talk.model.read) >= len(read) + 2  # the conversation too, before and after

@@ -14,7 +14,7 @@ from goassist_desktop.pipeline.conversation import State
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.endpoints.capture import CaptureChain
 from goassist_desktop.pipeline.endpoints.recording import RecordingEndpoint
-from goassist_desktop.pipeline.events import SessionEvent, StateChanged, TurnClosed
+from goassist_desktop.pipeline.events import ReplyText, SessionEvent, StateChanged, TurnClosed
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.session import Session, SessionSettings
 from goassist_desktop.pipeline.turn import TurnSettings
@@ -131,6 +131,11 @@ class Conversation:
     @property
     def turns(self) -> list[TurnClosed]:
         return [event for event in self.events if isinstance(event, TurnClosed)]
+
+    def turn_text(self) -> str:
+        """What was heard so far of the reply that is being spoken."""
+        said = [event for event in self.events if isinstance(event, ReplyText)]
+        return said[-1].heard
 
     def played(self) -> tuple[Samples, list[tuple[str, int]]]:
         """Everything the loudspeaker played, and the words in it with their positions.

@@ -164,6 +164,7 @@ class ScriptedModel(_Tones):
         self.context_tokens = 8192
         self.answer = answer
         self.asked: list[list[Message]] = []
+        self.read: list[list[Message]] = []
         self.made = 0
         self.open_replies = 0
         self.fail_after: int | None = None
@@ -183,7 +184,7 @@ class ScriptedModel(_Tones):
             self.open_replies -= 1
 
     def prefill(self, messages: Sequence[Message]) -> None:
-        pass
+        self.read.append(list(messages))
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return sum(len(message.text.split()) for message in messages)
