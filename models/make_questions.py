@@ -1,12 +1,16 @@
-"""Make the recorded questions of the demonstration and of the tests.
+"""Make the recorded questions of the demonstration, of the tests and of `goassist bench`.
 
     python models/make_questions.py goassist_desktop/demo --joe en_US-joe-medium.onnx
     python models/make_questions.py tests/data/voices --joe en_US-joe-medium.onnx
+    python models/make_questions.py goassist_desktop/bench/questions \
+        --joe en_US-joe-medium.onnx --kokoro kokoro.onnx --styles kokoro-voices/
 
-Speaks every entry of FOLDER/questions.toml into FOLDER/<file>: 16 kHz mono FLAC, speech at -20 dBFS
-with silence around it. The voices are tools, needed for this alone and not installed with the
-program: "joe" is Piper's (pip install piper-tts==1.8.0), "slt" is flite's (apt install flite).
-Piper draws new noise each time, so a new recording equals the old one to the ear, not to the bit.
+Speaks every entry of FOLDER/questions.toml into FOLDER/<file>: 16 kHz, mono, speech at -20 dBFS
+with silence around it; FLAC, or Opus where the name ends in .ogg. The voices are tools, needed for
+this alone and not installed with the program: "joe" is Piper's (pip install piper-tts==1.8.0),
+"slt" is flite's (apt install flite), the others are speakers of Kokoro-82M (pip install
+kokoro-onnx, for its reading of letters as sounds). Piper draws new noise each time, so a new
+recording equals the old one to the ear, not to the bit.
 """
 
 import argparse
@@ -15,6 +19,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +32,8 @@ AUDIBLE = 0.01
 LEAD_MS = 200
 TAIL_MS = 300
 EDGE_MS = 30
+OPUS_COMPRESSION = 0.9
+"""libsndfile's scale for Opus: some 25 kbit/s."""
 
 Voice = Callable[[str], tuple[np.ndarray, int]]
 
@@ -49,6 +56,25 @@ def slt(text: str) -> tuple[np.ndarray, int]:
         file = Path(folder) / "speech.wav"
         subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", str(file)], check=True)
         return soundfile.read(file, dtype="float32")
+
+
+def kokoro(model: Path, styles: Path, speaker: str) -> Voice:
+    """A speaker of Kokoro-82M; the first two letters of its name are its accent and sex."""
+    import onnxruntime
+    from kokoro_onnx.tokenizer import Tokenizer
+
+    session = onnxruntime.InferenceSession(model)
+    tokenizer = Tokenizer()
+    style = np.fromfile(styles / f"{speaker}.bin", np.float32).reshape(-1, 1, 256)
+    accent = "en-gb" if speaker.startswith("b") else "en-us"
+
+    def speak(text: str) -> tuple[np.ndarray, int]:
+        ids = tokenizer.tokenize(tokenizer.phonemize(text, accent))
+        feed = {"input_ids": [[0, *ids, 0]], "style": style[len(ids) - 1]}
+        (wave,) = session.run(["waveform"], {**feed, "speed": np.ones(1, np.float32)})
+        return wave.ravel(), 24_000
+
+    return speak
 
 
 def silence(ms: int) -> np.ndarray:
@@ -74,18 +100,34 @@ def recording(voice: Voice, parts: list[str], pause_ms: int) -> np.ndarray:
     return np.concatenate([*pieces[:-1], silence(TAIL_MS)])
 
 
+def write(file: Path, audio: np.ndarray) -> None:
+    if file.suffix == ".ogg":
+        opus = {"format": "OGG", "subtype": "OPUS", "compression_level": OPUS_COMPRESSION}
+        soundfile.write(file, audio, RATE_HZ, **opus)
+    else:
+        soundfile.write(file, audio, RATE_HZ, "PCM_16")
+    print(f"{file.name}: {len(audio) / RATE_HZ:.1f} s")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Make the recorded questions.")
     parser.add_argument("folder", type=Path, help="where questions.toml lies")
     parser.add_argument("--joe", type=Path, required=True, help="en_US-joe-medium.onnx")
+    parser.add_argument("--kokoro", type=Path, help="Kokoro-82M, kokoro.onnx")
+    parser.add_argument("--styles", type=Path, help="folder of Kokoro's voices, *.bin")
     options = parser.parse_args()
-    voices: dict[str, Voice] = {"joe": joe(options.joe), "slt": slt}
+
+    @cache
+    def voice(name: str) -> Voice:
+        if name in ("joe", "slt"):
+            return joe(options.joe) if name == "joe" else slt
+        return kokoro(options.kokoro, options.styles, name)
+
     entries = tomllib.loads((options.folder / "questions.toml").read_text("utf-8"))["question"]
     for entry in entries:
         parts = entry.get("parts", [entry["text"]])
-        audio = recording(voices[entry["voice"]], parts, entry.get("pause_ms", 0))
-        soundfile.write(options.folder / entry["file"], audio, RATE_HZ, "PCM_16")
-        print(f"{entry['file']}: {len(audio) / RATE_HZ:.1f} s")
+        audio = recording(voice(entry["voice"]), parts, entry.get("pause_ms", 0))
+        write(options.folder / entry["file"], audio)
     return 0
 
 
