@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +29,8 @@ from goassist_desktop.pipeline.events import (
 from goassist_desktop.pipeline.evidence import is_stop
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.resampling import resample
+from goassist_desktop.replay.facts import facts
+from goassist_desktop.replay.recorder import recording
 from goassist_desktop.report import Report
 from goassist_desktop.talk_script import Say
 
@@ -70,10 +71,12 @@ def hold(
     room: Room,
     reply: Path | None = None,
     mic: Path | None = None,
+    record: Path | None = None,
 ) -> Held:
     """Hold the conversation in real time, with captions. `sounds` are the script's recordings.
 
-    Raises the errors of engines, endpoint and files.
+    `record` is a folder to record it to, for `replay`. Raises the errors of engines, endpoint and
+    files.
     """
     # Measured before anybody listens: it takes longer than the event loop may stand still.
     spoken = [_Spoken(sound, speech_span(sound, DEVICE_RATE_HZ)) for sound in sounds]
@@ -101,10 +104,11 @@ def hold(
                 elif isinstance(event, UserText) and event.final and is_stop(event.text):
                     stops_ms.append(onset_ms)
 
-            session = make_session(config, engines, endpoint, publish)
-            said = asyncio.run(
-                converse(session, endpoint, lambda until: _recite(until, script, spoken))
-            )
+            with recording(record, facts(config), engines, endpoint, publish) as made_of:
+                session = make_session(config, made_of.engines, made_of.endpoint, made_of.publish)
+                said = made_of.run(
+                    converse(session, endpoint, lambda until: _recite(until, script, spoken))
+                )
         unanswered = tuple(
             say.wav
             for say, span in zip(script, said, strict=True)

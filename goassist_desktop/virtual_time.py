@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
-import selectors
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, ParamSpec, TypeVar
 
+from goassist_desktop.orderly import OrderlyLoop, PatientSelector
 from goassist_desktop.pipeline.workers import Engines, Hosted
 
 P = ParamSpec("P")
@@ -44,20 +44,19 @@ TYPICAL_S = {
         "speak": 0.02,
     },
 }
-"""Profile -> method -> seconds a step, on two undisturbed cores of 2.5 GHz: medians of the steps of
-conversations, the tokens those of a long reply."""
+"""Profile -> method -> seconds a step, on two undisturbed cores, rounded."""
 
 
 # -- the loop --------------------------------------------------------------------------------------
 
 
-class _JumpingSelector(selectors.DefaultSelector):
+class _JumpingSelector(PatientSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
 
-    def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(0)
+    def wait(self, timeout: float | None) -> list[Any]:
+        ready = super().wait(0)
         if not ready:
             if timeout is None:
                 raise RuntimeError("everybody waits for something that will never happen")
@@ -65,7 +64,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         return ready
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(OrderlyLoop):
     """When nothing is ready, the clock jumps. Threads can not be waited for."""
 
     def __init__(self) -> None:

@@ -6,7 +6,6 @@ Where there is none, the program says so and holds its demonstration conversatio
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from rich.console import Console
 from goassist_desktop.app import engine_infos, loaded_engines, make_session
 from goassist_desktop.captions import Captions, latency_table
 from goassist_desktop.commands import settings
+from goassist_desktop.commands.replay import add_record_flag
 from goassist_desktop.commands.talk import show
 from goassist_desktop.config import Config
 from goassist_desktop.demo import recordings
@@ -24,12 +24,16 @@ from goassist_desktop.pipeline.endpoints.room import Room
 from goassist_desktop.pipeline.endpoints.sound_card import find_device
 from goassist_desktop.pipeline.errors import DeviceFailed
 from goassist_desktop.pipeline.events import SessionEvent
+from goassist_desktop.replay.facts import facts
+from goassist_desktop.replay.journal import new_folder
+from goassist_desktop.replay.recorder import recording
 from goassist_desktop.report import Report
 from goassist_desktop.talk import hold, read_recording
 from goassist_desktop.talk_script import one_by_one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_record_flag(parser)
     settings.add_flags(parser)
 
 
@@ -37,19 +41,28 @@ def run(args: argparse.Namespace) -> int:
     config = settings.configured(args)
     console = Console(highlight=False)
     try:
-        return _at_the_microphone(config, console)
+        return _at_the_microphone(config, console, args.record)
     except DeviceFailed as error:
         console.print(f"  {error}", style="yellow", markup=False)
         console.print("  Holding the demonstration conversation instead.", style="yellow")
+        if args.record is not None:
+            console.print("  That one is not recorded.", style="yellow")
         return demonstrate(config, console)
 
 
-def _at_the_microphone(config: Config, console: Console) -> int:
+def _at_the_microphone(config: Config, console: Console, record: Path | None) -> int:
     input_device = config.audio.input_device or None
     output_device = config.audio.output_device or None
     # Asked before the models are loaded: who has no microphone should not wait to be told.
     find_device("input", input_device)
     find_device("output", output_device)
+    if record is not None:
+        new_folder(record)
+        console.print(
+            f"  Recording to {record}: what is heard, played and decided is kept there.",
+            style="yellow",
+            markup=False,
+        )
     endpoint = LocalEndpoint(input_device, output_device, echo=config.audio.echo_cancellation)
     with loaded_engines(config) as engines:
         report = Report(engine_infos(engines))
@@ -59,13 +72,14 @@ def _at_the_microphone(config: Config, console: Console) -> int:
             report.take(event)
             captions.take(event)
 
-        session = make_session(config, engines, endpoint, publish)
-        try:
-            with captions:
-                asyncio.run(session.run())
-        except KeyboardInterrupt:
-            if report.turns:
-                console.print(latency_table(report.as_dict(session.speculations)))
+        with recording(record, facts(config), engines, endpoint, publish) as made_of:
+            session = make_session(config, made_of.engines, made_of.endpoint, made_of.publish)
+            try:
+                with captions:
+                    made_of.run(session.run())
+            except KeyboardInterrupt:
+                if report.turns:
+                    console.print(latency_table(report.as_dict(session.speculations)))
     return 0
 
 

@@ -10,10 +10,12 @@ from rich.console import Console
 
 from goassist_desktop.captions import latency_table
 from goassist_desktop.commands import settings
+from goassist_desktop.commands.replay import add_record_flag
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.room import Room, noise_at
 from goassist_desktop.pipeline.errors import BadInput
 from goassist_desktop.pipeline.frames import Samples
+from goassist_desktop.replay.journal import new_folder
 from goassist_desktop.talk import Held, hold, read_recording
 from goassist_desktop.talk_script import Say, one_by_one, read_script
 
@@ -38,6 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--echo-gain-db", type=float, metavar="G", help="0: as loud as played")
     parser.add_argument("--noise", type=Path, metavar="WAV", help="noise in the room, repeated")
     parser.add_argument("--snr-db", type=float, metavar="D", help="speech above that noise")
+    add_record_flag(parser)
     settings.add_flags(parser)
     parser.set_defaults(run=run)
 
@@ -53,7 +56,16 @@ def run(args: argparse.Namespace) -> int:
     room = _room(args, sounds)
     report = writable(args.report) if args.report else None
     console = Console(highlight=False)
-    held = hold(config, script, sounds, console, room=room, reply=args.out, mic=args.mic_out)
+    held = hold(
+        config,
+        script,
+        sounds,
+        console,
+        room=room,
+        reply=args.out,
+        mic=args.mic_out,
+        record=None if args.record is None else new_folder(args.record),
+    )
     if report is not None:
         report.write_text(json.dumps(held.report, indent=1) + "\n", encoding="utf-8")
     return show(held, console)

@@ -1,0 +1,367 @@
+"""Writing down what passes between a session, its endpoint and its engines.
+
+Everything that comes from outside is taken one at a time (`orderly`), and its line is written as it
+is taken. Only the loudspeaker is served by its own thread in between: for each block it takes is
+written how often the session had looked at the loudspeaker since the line before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
+from functools import partial, wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from goassist_desktop.orderly import OrderlyLoop
+from goassist_desktop.pipeline.errors import GoAssistError
+from goassist_desktop.pipeline.events import Notice, SessionEvent
+from goassist_desktop.pipeline.frames import Samples, Speech
+from goassist_desktop.pipeline.protocols import Endpoint, Source, VoiceActivityStream
+from goassist_desktop.pipeline.workers import Engines, Hosted, Lane
+from goassist_desktop.replay.journal import LOUDSPEAKER, MICROPHONE, VOICE, Journal, new_folder
+from goassist_desktop.replay.values import (
+    described,
+    error_value,
+    event_value,
+    result_value,
+    rounded,
+)
+
+T = TypeVar("T")
+Publish = Callable[[SessionEvent], None]
+
+APART_S = 1e-6
+"""Between two things taken: on virtual time each has a moment of its own."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a session is made of, recorded or not. Run it by `run`."""
+
+    engines: Engines
+    endpoint: Endpoint
+    publish: Publish
+    _loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        with asyncio.Runner(loop_factory=self._loop) as runner:
+            return runner.run(main)
+
+
+@contextmanager
+def recording(
+    folder: Path | None,
+    header: dict[str, Any],
+    engines: Engines,
+    endpoint: Endpoint,
+    publish: Publish,
+) -> Iterator[Surroundings]:
+    """Surroundings that are recorded to `folder`, and those given where there is none.
+
+    `header` says what the session is made with. Raises BadInput when the folder can not be used.
+    """
+    if folder is None:
+        yield Surroundings(engines, endpoint, publish)
+        return
+    heads = {
+        "context_tokens": engines.model.engine.context_tokens,
+        "frame_samples": engines.activity.open().frame_samples,
+        "rate_hz": endpoint.rate_hz,
+        "capture_delay_ms": endpoint.capture_delay_ms,
+        "render_delay_ms": endpoint.render_delay_ms,
+    }
+    voice_hz = engines.voice.engine.rate_hz
+    with Journal(new_folder(folder), header | heads, endpoint.rate_hz, voice_hz) as journal:
+        recorder = Recorder(journal, publish)
+        yield Surroundings(
+            recorder.engines(engines), recorder.endpoint(endpoint), recorder.publish, OrderlyLoop
+        )
+
+
+class Recorder:
+    """Wraps what a session is made of. The session must run on an OrderlyLoop."""
+
+    def __init__(self, journal: Journal, publish: Publish) -> None:
+        self.journal = journal
+        self.order = LoudspeakerOrder(journal)
+        self._publish = publish
+        self._calls = 0
+        self._origin: float | None = None
+        self._latest = 0.0
+
+    def engines(self, engines: Engines) -> Engines:
+        def hosted(stage: str, one: Hosted[Any]) -> Hosted[Any]:
+            return Hosted(one.engine, _Lane(self, stage, one.lane))
+
+        activity: Any = _Activity(engines.activity, self.journal)
+        return Engines(
+            activity,
+            hosted("turn_detection", engines.detector),
+            hosted("recognition", engines.recogniser),
+            hosted("language_model", engines.model),
+            hosted("synthesis", engines.voice),
+        )
+
+    def endpoint(self, endpoint: Endpoint) -> Endpoint:
+        return _Endpoint(self, endpoint)
+
+    def publish(self, event: SessionEvent) -> None:
+        self.journal.line(["event", event_value(event)])
+        self._publish(event)
+
+    def failed(self, loop: OrderlyLoop, error: GoAssistError) -> None:
+        what = f"the recording ends here: {error}"
+        loop.call_soon_threadsafe(self._publish, Notice("warning", what))
+
+    def asked(self, stage: str, call: Callable[..., Any], args: Any, kwargs: Any) -> int:
+        """A call of the session; returns its number."""
+        if self._origin is None:
+            self._origin = asyncio.get_running_loop().time()
+        self._calls += 1
+        what = described(args), described(list(kwargs.items()))
+        self.journal.line(["ask", self._calls, stage, call.__name__, *what])
+        return self._calls
+
+    def taken(self, kind: str, *what: Any) -> None:
+        """Something from outside is taken by the session, now."""
+        loop = asyncio.get_running_loop()
+        if self._origin is None:
+            self._origin = loop.time()
+        self._latest = max(loop.time() - self._origin, self._latest + APART_S)
+        self.order.new_line([kind, round(self._latest, 6), *what])
+
+
+# -- the engines -----------------------------------------------------------------------------------
+
+
+class _Activity:
+    """Voice activity, whose every probability is written."""
+
+    def __init__(self, engine: Any, journal: Journal) -> None:
+        self._engine, self._journal = engine, journal
+
+    def open(self) -> VoiceActivityStream:
+        return _ActivityStream(self._engine.open(), self._journal)
+
+
+class _ActivityStream:
+    def __init__(self, stream: VoiceActivityStream, journal: Journal) -> None:
+        self._stream, self._journal = stream, journal
+        self.frame_samples = stream.frame_samples
+
+    def probability(self, frame: Samples) -> float:
+        probability = self._stream.probability(frame)
+        self._journal.line(["speech", probability])
+        return probability
+
+
+class _Over:
+    """The end of a stream, perhaps by an error."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class _Lane:
+    """A Lane whose calls are written: asked, each item as it arrives, and how many were made."""
+
+    def __init__(self, recorder: Recorder, stage: str, lane: Lane) -> None:
+        self._recorder, self._stage, self._lane = recorder, stage, lane
+        self._voice_at = 0
+
+    async def run(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        async def once() -> AsyncGenerator[T, None]:
+            yield await self._lane.run(self._counted(number, call), *args, **kwargs)
+
+        number = self._recorder.asked(self._stage, call, args, kwargs)
+        async with aclosing(self._arriving(number, once())) as results:
+            return await anext(results)
+
+    async def stream(
+        self, call: Callable[..., Iterator[T]], *args: Any, **kwargs: Any
+    ) -> AsyncGenerator[T, None]:
+        number = self._recorder.asked(self._stage, call, args, kwargs)
+        made = self._lane.stream(self._all_counted(number, call), *args, **kwargs)
+        async with aclosing(self._arriving(number, made)) as items:
+            async for item in items:
+                yield item
+
+    async def _arriving(
+        self, number: int, made: AsyncGenerator[T, None]
+    ) -> AsyncGenerator[T, None]:
+        """The items, each taken when nothing else is left to do."""
+        loop = _orderly()
+        arrived: asyncio.Queue[T | _Over] = asyncio.Queue()  # bounded by what a call makes
+        wanted = True
+
+        def take(item: Any) -> None:
+            if wanted:
+                arrived.put_nowait(self._noted(number, item))
+
+        async def read() -> None:
+            async with aclosing(made):
+                async for item in made:
+                    loop.post(partial(take, item))
+
+        def over(done: asyncio.Task[None]) -> None:
+            if not done.cancelled():
+                loop.post(partial(take, _Over(done.exception())))
+
+        reading = asyncio.ensure_future(read())
+        reading.add_done_callback(over)
+        try:
+            while not isinstance(item := await arrived.get(), _Over):
+                yield item
+            if item.error is not None:
+                raise item.error
+        finally:
+            wanted = False
+            reading.cancel()
+
+    def _noted(self, number: int, item: Any) -> Any:
+        """Write an item down, and return it as it was written."""
+        if isinstance(item, _Over):
+            error = None if item.error is None else error_value(item.error)
+            self._recorder.taken("over", number, error)
+            return item
+        if isinstance(item, Speech):
+            item = dataclasses.replace(item, samples=rounded(item.samples))
+            self._recorder.journal.sound(VOICE, item.samples)
+        self._recorder.taken("item", number, result_value(item, self._voice_at))
+        if isinstance(item, Speech):
+            self._voice_at += len(item.samples)
+        return item
+
+    # In the engine's thread. How far a call came, though nobody listened any more, is part of the
+    # story: it is what the next one finds in the engine's cache.
+
+    def _counted(self, number: int, call: Callable[..., T]) -> Callable[..., T]:
+        @wraps(call)
+        def counted(*args: Any, **kwargs: Any) -> T:
+            self._recorder.journal.line(["made", number, 1])
+            return call(*args, **kwargs)
+
+        return counted
+
+    def _all_counted(
+        self, number: int, call: Callable[..., Iterator[T]]
+    ) -> Callable[..., Iterator[T]]:
+        @wraps(call)
+        def counted(*args: Any, **kwargs: Any) -> Iterator[T]:
+            made = 0
+            items = call(*args, **kwargs)
+            try:
+                for item in items:
+                    made += 1
+                    yield item
+            finally:
+                close = getattr(items, "close", None)
+                if close is not None:
+                    close()
+                self._recorder.journal.line(["made", number, made])
+
+        return counted
+
+
+# -- the endpoint ----------------------------------------------------------------------------------
+
+
+class _Endpoint:
+    """An Endpoint whose blocks are written, both ways."""
+
+    def __init__(self, recorder: Recorder, endpoint: Endpoint) -> None:
+        self._recorder, self._endpoint = recorder, endpoint
+        self.rate_hz = endpoint.rate_hz
+        self.capture_delay_ms = endpoint.capture_delay_ms
+        self.render_delay_ms = endpoint.render_delay_ms
+        """As it was when the latest block was taken."""
+
+    def start(
+        self,
+        source: Source,
+        deliver: Callable[[Samples], None],
+        notify: Callable[[Notice], None],
+    ) -> None:
+        loop, recorder = _orderly(), self._recorder
+        recorder.journal.on_failure = partial(recorder.failed, loop)
+        recorder.order.watch(source)
+
+        def take(block: Samples) -> None:
+            if self.render_delay_ms != self._endpoint.render_delay_ms:
+                self.render_delay_ms = self._endpoint.render_delay_ms
+                recorder.journal.line(["render_delay", self.render_delay_ms])
+            recorder.journal.sound(MICROPHONE, block)
+            recorder.taken("block")
+            deliver(block)
+
+        def take_notice(notice: Notice) -> None:
+            recorder.taken("notice", notice.level, notice.what)
+            notify(notice)
+
+        self._endpoint.start(
+            recorder.order,
+            lambda block: loop.post(partial(take, rounded(block))),
+            lambda notice: loop.post(partial(take_notice, notice)),
+        )
+
+    def stop(self) -> None:
+        self._recorder.taken("stopped")
+        self._endpoint.stop()
+
+
+class LoudspeakerOrder:
+    """The lock of the loudspeaker's buffer: it knows who was there first, to the look.
+
+    As a Source it is what the audio thread pulls from.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._lock = threading.RLock()
+        self._looks = 0
+        self._pulling = False
+        self._source: Source | None = None
+
+    def watch(self, source: Any) -> None:
+        """Stand in for the lock of this Speaker, before another thread may have it."""
+        self._source = source
+        source._lock = self
+
+    def new_line(self, line: list[Any]) -> None:
+        with self._lock:
+            self._looks = 0
+            self._journal.line(line)
+
+    def pull(self, count: int) -> Samples:
+        assert self._source is not None
+        with self._lock:
+            self._pulling = True
+            samples = self._source.pull(count)
+            self._pulling = False
+            self._journal.line(["pull", count, self._looks])
+        self._journal.sound(LOUDSPEAKER, samples.copy())
+        return samples
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        if not self._pulling:
+            self._looks += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+
+def _orderly() -> OrderlyLoop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, OrderlyLoop)
+    return loop
