@@ -54,6 +54,8 @@ class Held:
     unanswered: tuple[Path, ...]
     ready_s: float
     """From the start of loading until the microphone was open."""
+    cpu_s: float
+    """Of all threads since then, those of the virtual sound card and room included."""
 
 
 def read_recording(path: Path) -> Samples:
@@ -91,14 +93,15 @@ def hold(
         with Captions(console) as captions:
             stops_ms: list[float] = []
             onset_ms = 0.0
-            ready_s = 0.0
+            ready_s = ready_cpu_s = 0.0
 
             def publish(event: SessionEvent) -> None:
-                nonlocal ready_s, onset_ms
+                nonlocal ready_s, ready_cpu_s, onset_ms
                 report.take(event)
                 captions.take(event)
                 if isinstance(event, StateChanged):
                     ready_s = ready_s or time.monotonic() - started
+                    ready_cpu_s = ready_cpu_s or time.process_time()
                 elif isinstance(event, SpeechStarted):
                     onset_ms = event.onset_ms
                 elif isinstance(event, UserText) and event.final and is_stop(event.text):
@@ -109,12 +112,13 @@ def hold(
                 said = made_of.run(
                     converse(session, endpoint, lambda until: _recite(until, script, spoken))
                 )
+        cpu_s = time.process_time() - ready_cpu_s
         unanswered = tuple(
             say.wav
             for say, span in zip(script, said, strict=True)
             if not _answered(span, report.turns, stops_ms)
         )
-        return Held(report.as_dict(session.speculations), unanswered, ready_s)
+        return Held(report.as_dict(session.speculations), unanswered, ready_s, cpu_s)
 
 
 async def _recite(until: Until, script: Sequence[Say], spoken: Sequence[_Spoken]) -> list[Said]:
