@@ -15,7 +15,7 @@ from rich.console import Console
 from goassist_desktop.app import engine_infos, loaded_engines, make_session
 from goassist_desktop.captions import Captions, latency_table
 from goassist_desktop.commands import settings
-from goassist_desktop.commands.replay import add_record_flag
+from goassist_desktop.commands.replay import add_record_flag, record_folder
 from goassist_desktop.commands.talk import show
 from goassist_desktop.config import Config
 from goassist_desktop.demo import recordings
@@ -25,7 +25,6 @@ from goassist_desktop.pipeline.endpoints.sound_card import find_device
 from goassist_desktop.pipeline.errors import DeviceFailed
 from goassist_desktop.pipeline.events import SessionEvent
 from goassist_desktop.replay.facts import facts
-from goassist_desktop.replay.journal import new_folder
 from goassist_desktop.replay.recorder import recording
 from goassist_desktop.report import Report
 from goassist_desktop.talk import hold, read_recording
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     config = settings.configured(args)
     console = Console(highlight=False)
     try:
-        return _at_the_microphone(config, console, args.record)
+        return _at_the_microphone(config, console, args)
     except DeviceFailed as error:
         console.print(f"  {error}", style="yellow", markup=False)
         console.print("  Holding the demonstration conversation instead.", style="yellow")
@@ -50,19 +49,13 @@ def run(args: argparse.Namespace) -> int:
         return demonstrate(config, console)
 
 
-def _at_the_microphone(config: Config, console: Console, record: Path | None) -> int:
+def _at_the_microphone(config: Config, console: Console, args: argparse.Namespace) -> int:
     input_device = config.audio.input_device or None
     output_device = config.audio.output_device or None
     # Asked before the models are loaded: who has no microphone should not wait to be told.
     find_device("input", input_device)
     find_device("output", output_device)
-    if record is not None:
-        new_folder(record)
-        console.print(
-            f"  Recording to {record}: what is heard, played and decided is kept there.",
-            style="yellow",
-            markup=False,
-        )
+    record = record_folder(args, console)
     endpoint = LocalEndpoint(input_device, output_device, echo=config.audio.echo_cancellation)
     with loaded_engines(config) as engines:
         report = Report(engine_infos(engines))

@@ -13,6 +13,7 @@ from goassist_desktop.app import loaded_engines, make_session
 from goassist_desktop.captions import Captions
 from goassist_desktop.config import Config
 from goassist_desktop.replay.facts import models, recorded_config
+from goassist_desktop.replay.journal import new_folder
 from goassist_desktop.replay.player import Player
 from goassist_desktop.replay.reading import Recording, read
 
@@ -43,6 +44,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def add_record_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", type=Path, metavar="FOLDER", help=RECORD_HELP)
+
+
+def record_folder(args: argparse.Namespace, console: Console) -> Path | None:
+    """Where to record to, made and said; None when nothing is. Raises BadInput."""
+    if args.record is None:
+        return None
+    console.print(
+        f"  Recording to {args.record}: what is heard, played and decided is kept there.",
+        style="yellow",
+        markup=False,
+    )
+    return new_folder(args.record)
 
 
 def run(args: argparse.Namespace) -> int:

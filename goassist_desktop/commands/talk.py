@@ -10,12 +10,11 @@ from rich.console import Console
 
 from goassist_desktop.captions import latency_table
 from goassist_desktop.commands import settings
-from goassist_desktop.commands.replay import add_record_flag
+from goassist_desktop.commands.replay import add_record_flag, record_folder
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.room import Room, noise_at
 from goassist_desktop.pipeline.errors import BadInput
 from goassist_desktop.pipeline.frames import Samples
-from goassist_desktop.replay.journal import new_folder
 from goassist_desktop.talk import Held, hold, read_recording
 from goassist_desktop.talk_script import Say, one_by_one, read_script
 
@@ -64,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         room=room,
         reply=args.out,
         mic=args.mic_out,
-        record=None if args.record is None else new_folder(args.record),
+        record=record_folder(args, console),
     )
     if report is not None:
         report.write_text(json.dumps(held.report, indent=1) + "\n", encoding="utf-8")

@@ -63,6 +63,7 @@ class Player:
         self._publish = publish
         self._heard = 0  # blocks
         self._events = 0
+        self._cut_off = False  # here, and what the session says of its end is no part of it
         self._calls: dict[tuple[str, str], deque[Call]] = defaultdict(deque)
         for call in recording.calls:
             self._calls[call.stage, call.method].append(call)
@@ -91,6 +92,7 @@ class Player:
                     break
                 self._take(taken, blocks)
         finally:
+            self._cut_off = not self._recording.ended
             running.cancel()
             await asyncio.wait((running,))
         self._endpoint.pull_rest()
@@ -124,7 +126,7 @@ class Player:
     # -- what the session says -------------------------------------------------------------------
 
     def _on_event(self, event: SessionEvent) -> None:
-        if self.diverged:
+        if self.diverged or self._cut_off:
             return
         self._publish(event)
         now = event_value(event)

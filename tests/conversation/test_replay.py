@@ -1,0 +1,357 @@
+"""What was recorded is held again: the same decisions, and what is not the same is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from goassist_desktop import cli
+from goassist_desktop.app import make_session
+from goassist_desktop.config import Config, Reply
+from goassist_desktop.pipeline.conversation import State
+from goassist_desktop.pipeline.errors import BadInput, GoAssistError
+from goassist_desktop.pipeline.events import Notice, SessionEvent
+from goassist_desktop.pipeline.frames import Samples, Transcript
+from goassist_desktop.pipeline.workers import Engines, Hosted
+from goassist_desktop.replay.journal import Journal, new_folder
+from goassist_desktop.replay.player import Player
+from goassist_desktop.replay.reading import Over, read
+from goassist_desktop.replay.recorder import recording
+from tests.fakes import virtual_time
+from tests.fakes.stage import Conversation
+from tests.fakes.tones import (
+    LoudnessActivity,
+    ScriptedModel,
+    ToneRecogniser,
+    ToneVoice,
+    WordDetector,
+)
+
+CONFIG = Config()
+STORY = " ".join(f"w{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(30))
+
+
+def answer(text: str) -> str:
+    return STORY if "story" in text else f"you said {text}"
+
+
+@contextmanager
+def recorded(talk: Conversation, folder: Path) -> Iterator[None]:
+    """Have a conversation recorded, with the settings of CONFIG."""
+    surroundings = (talk.session._engines, talk.endpoint, talk.events.append)
+    with recording(folder, {"config": asdict(CONFIG)}, *surroundings) as made_of:
+        talk.session = make_session(CONFIG, made_of.engines, made_of.endpoint, made_of.publish)
+        yield
+
+
+@pytest.fixture(scope="module")
+def conversation(tmp_path_factory: pytest.TempPathFactory) -> Conversation:
+    """A story with a cough in it, then cut by a question, then an open sentence."""
+    talk = Conversation(tmp_path_factory.mktemp("talk"), answer)
+    talk.folder = tmp_path_factory.mktemp("recording")
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            await talk.cough()
+            await talk.pass_time(1.5)
+            await talk.say("what time is noon")
+            await talk.until_quiet()
+            await talk.say("one two and")
+            await talk.pass_time(0.7)
+            await talk.say("three")
+            await talk.until_quiet()
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(0.3)
+
+    with recorded(talk, talk.folder):
+        virtual_time.run(main())
+    return talk
+
+
+@pytest.fixture
+def folder(conversation: Conversation, tmp_path: Path) -> Path:
+    """A copy of the recording, to be spoilt."""
+    return Path(shutil.copytree(conversation.folder, tmp_path / "copy"))
+
+
+def tone_engines() -> Engines:
+    return Engines(
+        LoudnessActivity(),
+        Hosted(WordDetector(), virtual_time.VirtualLane()),
+        Hosted(ToneRecogniser(), virtual_time.VirtualLane()),
+        Hosted(ScriptedModel(answer), virtual_time.VirtualLane()),
+        Hosted(ToneVoice(), virtual_time.VirtualLane()),
+    )
+
+
+def replay(
+    folder: Path, engines: Engines | None = None, config: Config = CONFIG
+) -> tuple[Player, list[SessionEvent]]:
+    events: list[SessionEvent] = []
+    player = Player(read(folder), engines, events.append)
+    player.run(lambda *surroundings: make_session(config, *surroundings))
+    return player, events
+
+
+def test_a_recorded_conversation_is_held_again(conversation: Conversation) -> None:
+    outcomes = [(turn.outcome, [b.outcome for b in turn.barge_ins]) for turn in conversation.turns]
+    assert outcomes == [
+        ("interrupted", ["resumed", "stopped"]),
+        ("completed", []),
+        ("completed", []),
+        ("interrupted", []),
+    ]
+    player, events = replay(conversation.folder)
+    assert player.differences == []
+    assert events == conversation.events
+
+
+def test_the_engines_are_asked_again(conversation: Conversation) -> None:
+    player, events = replay(conversation.folder, tone_engines())
+    assert player.differences == []
+    assert events == conversation.events
+    then = read(conversation.folder)
+    arrived = sum(not isinstance(result, Over) for call in then.calls for result in call.results)
+    assert player.results == len(then.probabilities) + arrived
+
+
+def test_another_result_is_named_and_changes_nothing_else(conversation: Conversation) -> None:
+    class Mishearing(ToneRecogniser):
+        def transcribe(self, audio: Samples) -> Transcript:
+            return Transcript(super().transcribe(audio).text.replace("noon", "moon"))
+
+    engines = tone_engines()
+    engines.recogniser.engine.transcribe = Mishearing().transcribe
+    player, events = replay(conversation.folder, engines)
+    assert {d.what for d in player.differences} == {
+        "recognition: 'what time is moon', was 'what time is noon'"
+    }
+    asked = next(turn for turn in conversation.turns if "noon" in turn.user_text)
+    onset_ms, decided_ms = (asked.marks_ms[m] for m in ("onset", "decision"))
+    assert all(onset_ms <= d.at_ms <= decided_ms + 10 for d in player.differences)
+    assert events == conversation.events
+
+
+def test_another_decision_ends_the_comparison(conversation: Conversation) -> None:
+    sown = Config(reply=Reply(seed=7))
+    player, events = replay(conversation.folder, config=sown)
+    (first,) = player.differences
+    assert first.decision
+    assert first.what.startswith("language_model: asked to reply ")
+    assert "['seed', 7]" in first.what.partition(", was ")[0]
+    assert "['seed', 0]" in first.what.partition(", was ")[2]
+    assert first.at_ms < conversation.turns[0].marks_ms["first_token"]
+    assert len(events) < len(conversation.events)
+
+
+def test_the_command_says_whether_it_is_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["replay", str(folder), "--as-recorded"]) == 0
+    assert "the same" in capsys.readouterr().out
+    edit(
+        folder,
+        lambda lines: [line.replace('"reason":"words"', '"reason":"noise"') for line in lines],
+    )
+    assert cli.main(["replay", str(folder), "--as-recorded"]) == 1
+    assert "s: TurnClosed: reason 'words', was 'noise'" in capsys.readouterr().out
+
+
+def edit(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
+    journal = folder / "journal.jsonl"
+    journal.write_text("\n".join(change(journal.read_text().split("\n"))))
+
+
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
+def test_a_recording_cut_off_is_held_up_to_its_end(
+    conversation: Conversation, folder: Path, part: float
+) -> None:
+    text = (folder / "journal.jsonl").read_text()
+    (folder / "journal.jsonl").write_text(text[: round(part * len(text))])
+    assert 0 < read(folder).seconds < read(conversation.folder).seconds
+    player, events = replay(folder)
+    assert player.differences == []
+    assert 0 < len(events) < len(conversation.events)
+    assert events == conversation.events[: len(events)]
+
+
+def damaged_line(lines: list[str]) -> list[str]:
+    return [*lines[:99], '["block","soon"]', *lines[100:]]
+
+
+def unknown_call(lines: list[str]) -> list[str]:
+    return [*lines[:99], '["item",1.0,4711,null]', *lines[100:]]
+
+
+def other_format(lines: list[str]) -> list[str]:
+    return ['{"format":99}', *lines[1:]]
+
+
+def headless(lines: list[str]) -> list[str]:
+    return lines[1:]
+
+
+def bare_header(lines: list[str]) -> list[str]:
+    return ['{"format":1}', *lines[1:]]
+
+
+def unknown_setting(lines: list[str]) -> list[str]:
+    header = json.loads(lines[0])
+    header["config"]["reply"]["rhyme"] = True
+    return [json.dumps(header), *lines[1:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (damaged_line, "journal.jsonl, line 100: damaged"),
+        (unknown_call, "journal.jsonl, line 100: damaged"),
+        (other_format, "of format 99; this version reads format 1"),
+        (headless, "not the journal of a recording"),
+        (bare_header, "its header lacks config, context_tokens"),
+        (lambda lines: [], "not the journal of a recording"),
+        (unknown_setting, "settings that this version does not know"),
+    ],
+)
+def test_a_damaged_journal_is_refused(
+    folder: Path,
+    change: Callable[[list[str]], list[str]],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    edit(folder, change)
+    assert cli.main(["replay", str(folder), "--as-recorded"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_a_damaged_sound_is_refused(folder: Path) -> None:
+    microphone = folder / "microphone.wav"
+    samples, rate_hz = soundfile.read(microphone, dtype="int16")
+    soundfile.write(microphone, samples[: len(samples) // 2], rate_hz)
+    with pytest.raises(BadInput, match=r"microphone.wav: \d+\.\d+ s long, and the journal speaks"):
+        read(folder)
+    soundfile.write(microphone, samples, 48_000)
+    with pytest.raises(BadInput, match="not of a recording: 48000 Hz"):
+        read(folder)
+    microphone.write_bytes(b"not a sound")
+    with pytest.raises(BadInput, match="can not be read"):
+        read(folder)
+
+
+def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"journal.jsonl: No such file .* what --record left"):
+        read(tmp_path)
+
+
+def test_sound_may_be_packed(conversation: Conversation, folder: Path) -> None:
+    for wav in folder.glob("*.wav"):
+        samples, rate_hz = soundfile.read(wav, dtype="int16")
+        soundfile.write(wav.with_suffix(".flac"), samples, rate_hz)
+        wav.unlink()
+    player, events = replay(folder)
+    assert player.differences == []
+    assert events == conversation.events
+
+
+def test_another_sound_of_the_loudspeaker_is_a_difference(folder: Path) -> None:
+    path = folder / "loudspeaker.wav"
+    samples, rate_hz = soundfile.read(path, dtype="int16")
+    loud = int(np.flatnonzero(samples)[1000])
+    samples[loud] += 1
+    soundfile.write(path, samples, rate_hz)
+    (first,) = replay(folder)[0].differences
+    assert first.what == f"the loudspeaker plays something else at {loud // 480 / 100:.2f} s"
+
+
+def test_the_folder_is_private_and_new(tmp_path: Path) -> None:
+    folder = new_folder(tmp_path / "recording")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o755)
+    assert stat.S_IMODE(new_folder(folder).stat().st_mode) == 0o700  # empty, so it may be used
+    (folder / "letter").touch()
+    for path, message in (
+        (folder, "is not empty"),
+        (tmp_path / "no" / "where", "No such file"),
+        (folder / "letter", "File exists"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            new_folder(path)
+
+
+def to_full_disk(folder: Path) -> Journal:
+    (folder / "journal.jsonl").symlink_to("/dev/full")
+    return Journal(folder, {}, 48_000, 24_000)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
+    told: list[GoAssistError] = []
+    said = threading.Event()
+    with to_full_disk(tmp_path) as journal:
+        journal.on_failure = lambda error: (told.append(error), said.set())
+        assert said.wait(10)
+        journal.line(["block", 1.0])
+    assert "journal.jsonl: can not be written: No space left on device" in str(told[0])
+    assert len(told) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_recording_that_fails_at_its_end_says_so(tmp_path: Path) -> None:
+    journal = to_full_disk(tmp_path)
+    with pytest.raises(GoAssistError, match="No space left"):
+        journal.close()
+
+
+def test_notices_of_the_endpoint_come_again(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, answer)
+    notice = Notice("warning", "your microphone is silent: is it muted?")
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello")
+            talk.endpoint._notify(notice)
+            await talk.until_quiet()
+
+    with recorded(talk, tmp_path / "recording"):
+        virtual_time.run(main())
+    assert notice in talk.events
+    player, events = replay(tmp_path / "recording")
+    assert player.differences == []
+    assert events == talk.events
+
+
+def test_a_failure_of_an_engine_comes_again(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, answer)
+    talk.model.fail_after = 2
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello")
+            await talk.until_quiet()
+
+    with recorded(talk, tmp_path / "recording"):
+        virtual_time.run(main())
+    assert [turn.outcome for turn in talk.turns] == ["failed"]
+    player, events = replay(tmp_path / "recording")
+    assert player.differences == []
+    assert events == talk.events
+    player, events = replay(tmp_path / "recording", tone_engines())
+    assert [d.what for d in player.differences][:1] == [
+        "language_model: 'None', was 'the model broke'"
+    ]
+    assert events == talk.events
