@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goassist_desktop.pipeline.endpoints.capture import CaptureChain
@@ -53,7 +53,11 @@ class Stepped:
     """An endpoint driven without a clock, and what it delivered."""
 
     def __init__(
-        self, folder: Path, played: np.ndarray | None = None, room: Room | None = None
+        self,
+        folder: Path,
+        played: np.ndarray | None = None,
+        room: Room | None = None,
+        drift_ppm: float = 0.0,
     ) -> None:
         self.paths = folder / "reply.wav", folder / "mic.wav"
         self.delivered: list[np.ndarray] = []
@@ -63,6 +67,7 @@ class Stepped:
             reply=self.paths[0],
             mic=self.paths[1],
             realtime=False,
+            drift_ppm=drift_ppm,
         )
         self.endpoint.start(Playback(played), self.delivered.append, unexpected)
 
@@ -132,9 +137,51 @@ def test_the_loudspeaker_clips_as_a_card_does(tmp_path):
     assert reply[:4].tolist() == [0.25, 1 - STEP, -1.0, -0.25]
 
 
+# -- the room --------------------------------------------------------------------------------------
+
+
+def lag_ms(mic: np.ndarray, reply: np.ndarray, start_s: float, end_s: float) -> float:
+    """How late what was played is heard in a part of the recordings."""
+    heard, played = (x[round(start_s * RATE_HZ) : round(end_s * RATE_HZ)] for x in (mic, reply))
+    spectrum = np.fft.rfft(heard, 2 * len(heard)) * np.conj(np.fft.rfft(played, 2 * len(played)))
+    return float(np.fft.irfft(spectrum)[: len(heard)].argmax()) * 1000 / RATE_HZ
+
+
+def test_a_moved_microphone_hears_the_echo_at_its_new_delay(tmp_path):
+    talk = Stepped(tmp_path, hiss(2 * RATE_HZ), Room(60, -6, 0))
+    talk.steps(1.0)
+    talk.endpoint.move(Room(110, -6, 0))
+    talk.steps(1.0)
+    reply, mic = talk.recorded()
+    assert lag_ms(mic, reply, 0.0, 1.0) == pytest.approx(60, abs=0.1)
+    assert lag_ms(mic, reply, 1.0, 2.0) == pytest.approx(110, abs=0.1)
+
+
+def test_a_slow_clock_makes_the_echo_ever_later(tmp_path):
+    talk = Stepped(tmp_path, hiss(20 * RATE_HZ), Room(50, -6, 0), drift_ppm=100)
+    talk.steps(20.0)
+    reply, mic = talk.recorded()
+    assert lag_ms(mic, reply, 0.0, 1.0) == pytest.approx(50.1, abs=0.06)
+    assert lag_ms(mic, reply, 19.0, 20.0) == pytest.approx(52.0, abs=0.06)
+
+
+def test_drift_leaves_speech_as_it_is(tmp_path):
+    t = np.arange(RATE_HZ) / RATE_HZ
+    tone = (0.5 * np.sin(2 * np.pi * 4000 * t)).astype(np.float32)
+    talk = Stepped(tmp_path, tone, Room(0, 0, 0), drift_ppm=100)
+    talk.steps(1.0)
+    _, mic = talk.recorded()
+    spectrum = np.abs(np.fft.rfft(mic[4800:-4800] * np.hanning(RATE_HZ - 9600))) ** 2
+    peak = int(spectrum.argmax())
+    around = spectrum[peak - 20 : peak + 21].sum()
+    assert db(np.sqrt((spectrum.sum() - around) / around)) < -50
+    assert rms(mic[4800:-4800]) == pytest.approx(rms(tone), rel=0.01)
+
+
 # -- the user --------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     sayings=st.lists(
         st.tuples(st.integers(0, 15), st.integers(0, 3_000), st.integers(1, 4_000)), max_size=5
