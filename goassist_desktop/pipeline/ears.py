@@ -19,24 +19,32 @@ from goassist_desktop.pipeline.events import (
     PartialText,
     SpeechPaused,
     SpeechStarted,
+    SpeechSuspected,
+    SuspicionEnded,
     TurnEnded,
     WorkFailed,
 )
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples
+from goassist_desktop.pipeline.onset import Heard, Onset
 from goassist_desktop.pipeline.protocols import Recogniser, TurnDetector, VoiceActivity
 from goassist_desktop.pipeline.workers import Hosted
 
 MS = ANALYSIS_RATE_HZ // 1000
-SPEECH_BEGINS = 0.5
 SPEECH_LASTS = 0.35
-"""Voice activity has to reach the first to begin, and to fall below the second to end."""
-ONSET_FRAMES = 2
+"""Voice activity below this is no speech any more."""
+ACTIVITY_LAG_MS = 200
+"""Voice activity outlasts the sound by less than this: till then it must sound to be speech."""
+SOUNDING_MS = 30
+SUSPICION_MS = 250
+"""What is not known as speech after this was none."""
 READ_MS = 100
 """Silence after which the words are read. Stops inside words are shorter, nearly always."""
 JUDGE_MS = 200
 """Silence with which the turn detector is asked: with less it was not trained."""
-PREROLL_MS = 300
-"""Recognition starts this much before the first frame called speech: soft first syllables."""
+ONSET_MS = 400
+"""A sound that is noticed now began at most this long ago."""
+PREROLL_MS = 200
+"""Recognition starts this much before the onset: soft first syllables."""
 PARTIAL_MS = 500
 """Between two readings of an utterance that goes on."""
 SETTLE_MS = 10_000
@@ -133,17 +141,17 @@ class Ears:
         tell: Callable[[EarsEvent], None],
         capture_delay_ms: float = 0.0,
     ) -> None:
-        self._stream = activity.open()
+        self._onset = Onset(activity)
         self._detector = detector
         self._recogniser = recogniser
         self._policy = policy
         self._tell = tell
         self._delay_ms = capture_delay_ms
         self._memory = Memory(MEMORY_MS * MS)
-        self._frame_end = 0
-        self._streak = 0
         self._speaking = False
-        self._last_speech = 0  # one past the last sample of the last frame called speech
+        self._last_speech = 0  # where voice activity was last high
+        self._suspected: int | None = None  # since when
+        self._last_offset = 0  # of the last speech that was read
         self._utterance: _Utterance | None = None
         self._pause: _Pause | None = None
         self._partial_at = 0
@@ -160,16 +168,22 @@ class Ears:
         self._utterance = None
         self._pause = None
         if self._speaking:  # still going on: what comes from here is new
-            self._begin(self._memory.end - PREROLL_MS * MS, self._memory.end)
+            self._begin(max(0, self._memory.end - PREROLL_MS * MS), self._memory.end)
+
+    def dismiss(self) -> None:
+        """What was heard was not the user: for some seconds it takes more to suspect speech."""
+        self._onset.dismiss()
 
     def hear(self, block: Samples) -> None:
         """Take the next samples of the microphone (n,) at 16 kHz."""
         self._memory.write(block)
-        size = self._stream.frame_samples
-        while self._memory.end - self._frame_end >= size:
-            frame = self._memory.read(self._frame_end, self._frame_end + size)
-            self._frame_end += size
-            self._judge_frame(self._stream.probability(frame))
+        heard = self._onset.hear(block)
+        if heard.probability >= SPEECH_LASTS:
+            self._last_speech = self._memory.end
+        if self._speaking:
+            self._listen_on(heard)
+        else:
+            self._listen_for_speech(heard)
         if self._pause is not None:
             self._weigh_silence(self._pause)
 
@@ -182,34 +196,46 @@ class Ears:
 
     # -- voice activity --------------------------------------------------------------------------
 
-    def _judge_frame(self, probability: float) -> None:
-        if not self._speaking:
-            self._streak = self._streak + 1 if probability >= SPEECH_BEGINS else 0
-            if self._streak >= ONSET_FRAMES:
-                self._speech_began()
-        elif probability >= SPEECH_LASTS:
-            self._last_speech = self._frame_end
-            self._read_partial()
-        elif self._memory.end - self._last_speech >= READ_MS * MS:
+    def _listen_for_speech(self, heard: Heard) -> None:
+        end = self._memory.end
+        sounding = end - heard.sound_end <= SOUNDING_MS * MS
+        lagging = self._pause is not None and end - self._pause.offset < ACTIVITY_LAG_MS * MS
+        if heard.strong and (sounding or not lagging):
+            self._speech_began()
+        elif self._suspected is not None:
+            if end - self._suspected >= SUSPICION_MS * MS:
+                self._suspected = None
+                self.dismiss()
+                self._tell(SuspicionEnded())
+        elif heard.weak and not self.busy:
+            self._suspected = end
+            self._tell(SpeechSuspected(self._ms(self._sound_began())))
+
+    def _listen_on(self, heard: Heard) -> None:
+        if self._memory.end - min(self._last_speech, heard.sound_end) >= READ_MS * MS:
             self._speech_paused()
+        else:
+            self._read_partial()
 
     def _speech_began(self) -> None:
+        onset = self._sound_began()
         self._speaking = True
-        self._streak = 0
-        first = self._frame_end - ONSET_FRAMES * self._stream.frame_samples
-        self._last_speech = self._frame_end
-        self._partial_at = self._frame_end
-        found = edges(self._memory.read(first - PREROLL_MS * MS, self._frame_end))
-        onset = first if found is None else max(0, first - PREROLL_MS * MS) + found[0]
+        self._suspected = None
+        self._last_speech = self._partial_at = self._memory.end
         if self._pause is not None:
             self._policy.note_pause((onset - self._pause.offset) / MS)
             self._pause = None
         if self._utterance is None:
-            self._begin(first - PREROLL_MS * MS, onset)
+            self._begin(max(self._last_offset, onset - PREROLL_MS * MS), onset)
         self._tell(SpeechStarted(self._ms(onset)))
 
+    def _sound_began(self) -> int:
+        """Where the sound began that is now taken for speech."""
+        start = max(self._last_offset, self._memory.end - ONSET_MS * MS)
+        found = edges(self._memory.read(start, self._memory.end))
+        return self._memory.end if found is None else start + found[0]
+
     def _begin(self, start: int, onset: int) -> None:
-        start = max(0, start)
         self._utterance = _Utterance(start, onset, settled_end=start)
         self._partial_at = self._memory.end
 
@@ -219,7 +245,8 @@ class Ears:
         assert utterance is not None
         near = max(utterance.onset, self._last_speech - 1000 * MS)
         found = edges(self._memory.read(near, end))
-        self._pause = _Pause(self._last_speech if found is None else near + found[1])
+        self._last_offset = self._last_speech if found is None else near + found[1]
+        self._pause = _Pause(self._last_offset)
         self._start(self._read_pause(utterance, self._pause, end))
 
     def _weigh_silence(self, pause: _Pause) -> None:

@@ -382,6 +382,7 @@ class Session:
                 self._speaker.hold()
             case Command.RESUME:
                 self._note_barge_in("resumed")
+                self._ears.dismiss()
                 self._speaker.resume()
             case Command.FORGET:
                 self._paused = None

@@ -680,3 +680,46 @@ def test_the_model_reads_along(tmp_path: Path) -> None:
     assert read
     assert all("one two three four five six seven".startswith(words) for words in read)
     assert len(talk.model.read) >= len(read) + 2  # the conversation too, before and after
+
+
+def test_a_click_is_a_moment_of_silence(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+    read_before = 0
+
+    async def main() -> None:
+        nonlocal read_before
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(2.0)
+            read_before = talk.recogniser.asked
+            await talk.cough(0.03)
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    (turn,) = talk.turns
+    assert turn.heard_text == LONG
+    (fade,) = turn.barge_ins
+    assert fade.outcome == "resumed"
+    assert fade.latency_ms < 60
+    assert talk.recogniser.asked == read_before  # nobody had to read the click
+    assert 0.3 < longest_silence_s(talk) < 0.6
+
+
+def test_a_dismissed_sound_has_to_be_louder_to_be_suspected_again(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(2.0)
+            for _ in range(5):
+                await talk.cough(0.03)
+                await talk.pass_time(0.5)
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    (turn,) = talk.turns
+    assert turn.heard_text == LONG
+    assert len(turn.barge_ins) == 1

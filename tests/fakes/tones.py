@@ -107,16 +107,22 @@ class LoudnessActivity(_Tones):
     """Speech is what is loud for two frames: as slow to notice an onset as a real one."""
 
     stage = "voice_activity"
-    frame_samples = 512
     broken = False
-    _before = False
 
-    def open(self) -> LoudnessActivity:
-        return self
+    def open(self) -> LoudnessStream:
+        return LoudnessStream(self)
+
+
+class LoudnessStream:
+    frame_samples = 512
+
+    def __init__(self, activity: LoudnessActivity) -> None:
+        self._activity = activity
+        self._before = False
 
     def probability(self, frame: Samples) -> float:
         assert frame.shape == (512,)
-        if self.broken:
+        if self._activity.broken:
             raise EngineFailed("voice activity broke")
         loud = bool(np.sqrt(np.mean(np.square(frame))) > 0.02)
         before, self._before = self._before, loud
@@ -144,8 +150,10 @@ class ToneRecogniser(_Tones):
         self.fail_next = False
         self.broken = False
         self.longest_s = 0.0
+        self.asked = 0
 
     def transcribe(self, audio: Samples) -> Transcript:
+        self.asked += 1
         self.longest_s = max(self.longest_s, len(audio) / 16_000)
         if self.fail_next or self.broken:
             self.fail_next = False
