@@ -177,13 +177,14 @@ class Player:
         if (found := difference(now, was)) is not None:
             self._differs(f"{what}: {found}", decision=False)
 
-    def probability(self, frame: int, real: float | None) -> float:
-        """That the frame holds speech, as it was found then."""
-        then = self._recording.probabilities
-        was = then[frame] if frame < len(then) else 0.0
-        if real is not None and frame < len(then):
-            self.compare("voice activity", real, was)
-        return was
+    def probability(self, stream: int, frame: int, real: float | None) -> float:
+        """That a frame of this stream holds speech, as it was found then."""
+        then = self._recording.frames.get(stream, [])
+        if frame >= len(then):
+            return 0.0  # at the end of a recording that was cut off
+        if real is not None:
+            self.compare("voice activity", real, then[frame])
+        return then[frame]
 
     async def results_of(self, call: Call | None) -> AsyncGenerator[Any, None]:
         arrivals = asyncio.Queue[Any]() if call is None else self._arrivals[id(call)]
@@ -255,21 +256,24 @@ class _Activity:
 
     def __init__(self, player: Player, real: Any) -> None:
         self._player, self._real = player, real
+        self._opened = 0
 
     def open(self) -> VoiceActivityStream:
-        return _ActivityStream(self._player, None if self._real is None else self._real.open())
+        self._opened += 1
+        real = None if self._real is None else self._real.open()
+        return _ActivityStream(self._player, real, self._opened)
 
 
 class _ActivityStream:
-    def __init__(self, player: Player, real: VoiceActivityStream | None) -> None:
-        self._player, self._real = player, real
+    def __init__(self, player: Player, real: VoiceActivityStream | None, number: int) -> None:
+        self._player, self._real, self._number = player, real, number
         self._frames = 0
         self.frame_samples: int = player._recording.header["frame_samples"]
 
     def probability(self, frame: Samples) -> float:
         self._frames += 1
         real = None if self._real is None else self._real.probability(frame)
-        return self._player.probability(self._frames - 1, real)
+        return self._player.probability(self._number, self._frames - 1, real)
 
 
 class _Methods(SimpleNamespace):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,8 +62,8 @@ class Recording:
     header: dict[str, Any]
     taken: list[Taken]
     calls: list[Call]
-    probabilities: list[float]
-    """Of speech, one for each frame the ears judged."""
+    frames: dict[int, list[float]]
+    """The probability of speech of each frame, of the first stream, the second, and so on."""
     events: list[tuple[int, Value]]
     """What the session said, each with the number of blocks it had heard."""
     loudspeaker: npt.NDArray[np.int16]
@@ -111,7 +111,7 @@ def read(folder: Path) -> Recording:
         header,
         reader.taken,
         list(reader.calls.values()),
-        reader.probabilities,
+        reader.frames,
         reader.events,
         loudspeaker,
         reader.ended and not cut_off,
@@ -158,7 +158,7 @@ class _Reader:
         self._voice = voice
         self.taken: list[Taken] = []
         self.calls: dict[int, Call] = {}
-        self.probabilities: list[float] = []
+        self.frames: dict[int, list[float]] = defaultdict(list)
         self.events: list[tuple[int, Value]] = []
         self.blocks = 0
         self.ended = False
@@ -176,8 +176,8 @@ class _Reader:
                 self._note(at_s, "block")
             case ["pull", int(count), int(looks)]:
                 self.taken[-1].pulls.append((count, looks))
-            case ["speech", float(probability)]:
-                self.probabilities.append(probability)
+            case ["frame", int(stream), float(probability)]:
+                self.frames[stream].append(probability)
             case ["ask", int(number), str(stage), str(method), list(args), list(kwargs)]:
                 self.calls[number] = Call(stage, method, [args, kwargs])
             case ["item", float(at_s), int(number), value]:

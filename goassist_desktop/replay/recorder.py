@@ -144,19 +144,21 @@ class _Activity:
 
     def __init__(self, engine: Any, journal: Journal) -> None:
         self._engine, self._journal = engine, journal
+        self._opened = 0
 
     def open(self) -> VoiceActivityStream:
-        return _ActivityStream(self._engine.open(), self._journal)
+        self._opened += 1
+        return _ActivityStream(self._engine.open(), self._journal, self._opened)
 
 
 class _ActivityStream:
-    def __init__(self, stream: VoiceActivityStream, journal: Journal) -> None:
-        self._stream, self._journal = stream, journal
+    def __init__(self, stream: VoiceActivityStream, journal: Journal, number: int) -> None:
+        self._stream, self._journal, self._number = stream, journal, number
         self.frame_samples = stream.frame_samples
 
     def probability(self, frame: Samples) -> float:
         probability = self._stream.probability(frame)
-        self._journal.line(["speech", probability])
+        self._journal.line(["frame", self._number, probability])
         return probability
 
 
