@@ -1,66 +1,114 @@
-"""When has the user finished? One policy, on evidence: sound, words and silence.
+"""When has the user finished? One policy, on evidence: sound, words, silence and the user's pace.
 
-The turn detector alone calls most pauses inside a sentence an end, and now and then a plain end a
-pause, so it is heard together with the words: a sentence that is plainly open waits longer, and
-silence always settles it in the end.
+The turn detector alone calls half of the pauses inside a sentence an end and a quarter of the ends
+a pause; what the words so far look like tells more. Both are weighed into one score, the score
+becomes a silence to wait for, and silence always settles it in the end.
+
+The numbers are fitted by models/fit_turns.py on the `train` half of the corpus of `goassist bench
+turns`, which judges them on the other half.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Final
 
-OPEN_ENDINGS: Final = frozenset(
-    "a an the and or but so because if when while although though unless until that which who "
-    "whose of to in on at by for from with about into over under between than as like is are was "
-    "were am be been being do does did can could will would shall should may might must have has "
-    "had my your his her its our their this these those what where how why very really um uh er "
-    "erm hmm well i'm you're he's she's it's we're they're i'd i'll i've please also then".split()
-)
-"""A sentence whose last word is one of these is not finished, whatever its melody."""
+from goassist_desktop.pipeline.sentence_signs import signs
 
-_LAST_WORD: Final = re.compile(r"([\w']+)[^\w']*$")
+DETECTOR_CLIP: Final = 0.01
+"""The detector is never taken to be surer than this of either answer."""
+BIAS: Final = 1.19
+DETECTOR: Final = 0.17
+"""For each unit of the detector's log-odds."""
+WEIGHTS: Final = {
+    "trails": -0.47,
+    "unended": 0.21,
+    "asked": 0.55,
+    "dangles": -3.44,
+    "begins": -1.96,
+    "partial": -2.75,
+    "dictates": -1.17,
+    "lists": -1.45,
+    "answers": 0.23,
+    "brief": 1.53,
+    "few": -1.50,
+}
+"""For each of the sentence's signs."""
+
+SURE: Final = 1.74
+"""From this score on the sentence is plainly done …"""
+UNSURE: Final = 1.69
+"""… at this one it may be either …"""
+OPEN: Final = -3.43
+"""… and from here down it is plainly open. Between them the wait changes evenly."""
+
+PACE_PAUSES: Final = 8
+"""How many of the user's last pauses tell their pace."""
+PACE: Final = 1.2
+"""Who pauses for so long on average is waited for this many times as long."""
+BREATH_MS: Final = 250
+"""Shorter pauses are breath, and tell nothing of the pace."""
+
+
+def score(probability: float, text: str) -> float:
+    """Log-odds that the user has finished: the detector's `probability`, and the words so far."""
+    sure = min(max(probability, DETECTOR_CLIP), 1 - DETECTOR_CLIP)
+    seen = signs(text)
+    return (
+        BIAS
+        + DETECTOR * math.log(sure / (1 - sure))
+        + sum(weight for name, weight in WEIGHTS.items() if getattr(seen, name))
+    )
 
 
 def plainly_open(text: str) -> bool:
     """Whether the words so far can not be the end of a sentence."""
-    text = text.rstrip()
-    if text.endswith(("...", "…", ",", "-", "–", "—", ":")):
-        return True
-    last = _LAST_WORD.search(text.lower().replace("’", "'"))
-    if last is None:
-        return False
-    word = last.group(1)
-    # A question mark outweighs a word that may also stand last: "What is it for?"
-    return word in OPEN_ENDINGS and not text.endswith("?")
+    seen = signs(text)
+    return seen.trails or seen.dangles or seen.begins
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EndOfTurn:
-    """Silence, in ms since the user's last sound, after which each kind of ending is believed."""
+    """How long to wait, in ms since the user's last sound. One for each session."""
 
     pause_ms: float = 200
-    """Nothing is decided, or begun, before."""
-    sure: float = 0.5
-    """Probability from which the turn detector is believed."""
-    unsure_ms: float = 1000
+    """For a sentence that is plainly done; nothing is decided before."""
+    unsure_ms: float = 850
     """Neither words nor melody say that it goes on, or that it is over."""
     open_ms: float = 1800
-    """The words are plainly unfinished."""
+    """For a sentence that is plainly open, and for slow speakers at most."""
+    _pauses: list[float] = field(default_factory=list, init=False, repr=False)
 
     def wait_ms(self, probability: float, text: str) -> float:
         """Silence since the user's last sound after which the turn is over.
 
-        `probability` is the turn detector's that they have finished, `text` the words so far.
+        `probability` is the turn detector's that they have finished, asked after about 200 ms of
+        silence; `text` is the words so far, punctuated.
         """
-        if plainly_open(text):
-            return self.open_ms
-        return self.pause_ms if probability >= self.sure else self.unsure_ms
+        value = score(probability, text)
+        unsure_ms = self._patience_ms()
+        if value >= UNSURE:
+            return _between(value, UNSURE, unsure_ms, SURE, self.pause_ms)
+        return _between(value, OPEN, max(self.open_ms, unsure_ms), UNSURE, unsure_ms)
 
     def note_pause(self, pause_ms: float) -> None:
         """The user went on after a pause of this length: so long they may pause again."""
+        if pause_ms >= BREATH_MS:
+            self._pauses = [*self._pauses[1 - PACE_PAUSES :], pause_ms]
+
+    def _patience_ms(self) -> float:
+        if not self._pauses:
+            return self.unsure_ms
+        usual_ms = PACE * sum(self._pauses) / len(self._pauses)
+        return min(max(self.unsure_ms, usual_ms), max(self.unsure_ms, self.open_ms))
 
     def finished(self, silence_ms: float, probability: float, text: str) -> bool:
         """Whether the turn is over after this much silence, `probability` being the detector's."""
         return silence_ms >= self.wait_ms(probability, text)
+
+
+def _between(value: float, low: float, at_low: float, high: float, at_high: float) -> float:
+    """`at_low` up to `low`, `at_high` from `high` on, evenly in between."""
+    share = min(max((value - low) / (high - low), 0.0), 1.0)
+    return at_low + share * (at_high - at_low)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from goassist_desktop.pipeline.endpointing import EndOfTurn, plainly_open
 from goassist_desktop.pipeline.evidence import Evidence, is_stop, weigh
 
 
@@ -52,28 +51,3 @@ def test_a_question_that_ends_in_a_stop_is_called_off() -> None:
     assert is_stop("What is the weather in Paris? Stop.")
     assert is_stop("What is the capital of... Never mind.")
     assert not is_stop("When does the bus stop?")
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["I would like a", "Tell me about cats and", "Well, um", "It costs...", "My name is", "So,"],
-)
-def test_open_sentences(text: str) -> None:
-    assert plainly_open(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["What is it for?", "Tell me a story.", "Hello", "Where are you from?", ""]
-)
-def test_sentences_that_may_be_over(text: str) -> None:
-    assert not plainly_open(text)
-
-
-def test_each_kind_of_ending_has_its_silence() -> None:
-    policy = EndOfTurn(pause_ms=200, sure=0.5, unsure_ms=1000, open_ms=1800)
-    assert not policy.finished(199, 0.99, "Tell me a story.")
-    assert policy.finished(200, 0.99, "Tell me a story.")
-    assert not policy.finished(999, 0.1, "Tell me a story.")
-    assert policy.finished(1000, 0.1, "Tell me a story.")
-    assert not policy.finished(1799, 0.99, "Tell me a story about a")
-    assert policy.finished(1800, 0.99, "Tell me a story about a")
