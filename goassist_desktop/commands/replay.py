@@ -21,7 +21,7 @@ SHOWN = 10
 """Differences of engines that are printed."""
 RECORD_HELP = (
     "keep the conversation in this new folder, for `goassist replay`: what is heard, played and "
-    "decided, unencrypted, 8 MB a minute; without this nothing is kept"
+    "decided, unencrypted, 10 MB a minute; without this nothing is kept"
 )
 
 

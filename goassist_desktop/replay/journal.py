@@ -26,6 +26,8 @@ FORMAT = 1
 JOURNAL = "journal.jsonl"
 MICROPHONE, LOUDSPEAKER, VOICE = "microphone", "loudspeaker", "voice"
 WRITE_S = 0.25
+APART_S = 1e-6
+"""Between two things taken: on virtual time each has a moment of its own."""
 
 
 def new_folder(path: Path) -> Path:

@@ -27,6 +27,7 @@ from goassist_desktop.pipeline.protocols import Endpoint, Source, VoiceActivityS
 from goassist_desktop.pipeline.session import Session
 from goassist_desktop.pipeline.workers import Engines, Hosted
 from goassist_desktop.replay.compare import changed, difference
+from goassist_desktop.replay.journal import APART_S
 from goassist_desktop.replay.reading import Call, Over, Recording, Taken
 from goassist_desktop.replay.values import described, event_value
 
@@ -91,6 +92,8 @@ class Player:
                 if running.done() or self.diverged or taken.what == ("stopped",):
                     break
                 self._take(taken, blocks)
+            else:  # cut off: what follows from the last thing taken is part of it
+                await asyncio.sleep(APART_S)
         finally:
             self._cut_off = not self._recording.ended
             running.cancel()

@@ -23,7 +23,14 @@ from goassist_desktop.pipeline.events import Notice, SessionEvent
 from goassist_desktop.pipeline.frames import Samples, Speech
 from goassist_desktop.pipeline.protocols import Endpoint, Source, VoiceActivityStream
 from goassist_desktop.pipeline.workers import Engines, Hosted, Lane
-from goassist_desktop.replay.journal import LOUDSPEAKER, MICROPHONE, VOICE, Journal, new_folder
+from goassist_desktop.replay.journal import (
+    APART_S,
+    LOUDSPEAKER,
+    MICROPHONE,
+    VOICE,
+    Journal,
+    new_folder,
+)
 from goassist_desktop.replay.values import (
     described,
     error_value,
@@ -34,9 +41,6 @@ from goassist_desktop.replay.values import (
 
 T = TypeVar("T")
 Publish = Callable[[SessionEvent], None]
-
-APART_S = 1e-6
-"""Between two things taken: on virtual time each has a moment of its own."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
