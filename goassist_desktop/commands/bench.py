@@ -22,6 +22,8 @@ from goassist_desktop.pipeline.errors import BadInput
 
 KINDS = {
     "latency": "response gap, first audio, each stage, memory",
+    "idle": "what listening costs while nobody speaks",
+    "soak": "whether it stays well for half an hour",
 }
 """What can be measured, in the order it is offered: module of goassist_desktop.bench -> help."""
 
