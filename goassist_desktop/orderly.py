@@ -43,5 +43,12 @@ class OrderlyLoop(asyncio.SelectorEventLoop):
         self.call_soon_threadsafe(_nothing)  # a loop that waits wakes up
 
 
+def running_orderly_loop() -> OrderlyLoop:
+    """The loop we are on, which must be one."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, OrderlyLoop)
+    return loop
+
+
 def _nothing() -> None:
     pass

@@ -10,25 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import islice
-from types import SimpleNamespace, TracebackType
 from typing import Any
 
-import numpy as np
-
 from goassist_desktop import virtual_time
-from goassist_desktop.pipeline.audio_files import as_16_bit
-from goassist_desktop.pipeline.errors import EngineFailed, GoAssistError
+from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import Notice, SessionEvent
 from goassist_desktop.pipeline.frames import BLOCK_MS, Samples
-from goassist_desktop.pipeline.protocols import Endpoint, Source, VoiceActivityStream
+from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.session import Session
 from goassist_desktop.pipeline.workers import Engines, Hosted
 from goassist_desktop.replay.compare import changed, difference
 from goassist_desktop.replay.journal import APART_S
 from goassist_desktop.replay.reading import Call, Over, Recording, Taken
+from goassist_desktop.replay.replayed_endpoint import ReplayedEndpoint
+from goassist_desktop.replay.replayed_engines import ReplayedActivity, ReplayedLane, nobody
 from goassist_desktop.replay.values import described, event_value
 
 Publish = Callable[[SessionEvent], None]
@@ -69,7 +65,7 @@ class Player:
         for call in recording.calls:
             self._calls[call.stage, call.method].append(call)
         self._arrivals: dict[int, asyncio.Queue[Any]] = {}
-        self._endpoint = _Endpoint(recording, self._differs)
+        self._endpoint = ReplayedEndpoint(recording, self._differs)
 
     def run(self, make_session: MakeSession) -> None:
         """Hold the session again; read `differences` then. Raises what the session raises."""
@@ -147,12 +143,14 @@ class Player:
     # -- the engines -----------------------------------------------------------------------------
 
     def _stand_ins(self) -> Engines:
-        real: Any = self._engines or _nobody(self._recording.header)
+        real: Any = self._engines or nobody(self._recording.header)
 
         def hosted(stage: str, one: Hosted[Any]) -> Hosted[Any]:
-            return Hosted(one.engine, _Lane(self, stage, asked_again=self._engines is not None))
+            return Hosted(
+                one.engine, ReplayedLane(self, stage, asked_again=self._engines is not None)
+            )
 
-        activity: Any = _Activity(self, real.activity)
+        activity: Any = ReplayedActivity(self, real.activity)
         return Engines(
             activity,
             hosted("turn_detection", real.detector),
@@ -202,160 +200,3 @@ async def _until(at_s: float) -> None:
     due = loop.create_future()
     loop.call_at(at_s, due.set_result, None)
     await due
-
-
-class _Lane:
-    """A Lane on which everything arrives when it arrived then."""
-
-    def __init__(self, player: Player, stage: str, *, asked_again: bool) -> None:
-        self._player, self._stage, self._asked_again = player, stage, asked_again
-
-    async def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        then = self._player.asked(self._stage, call, args, kwargs)
-        if then is not None and self._asked_again:
-            self._ask_again(then, lambda: iter([call(*args, **kwargs)]))
-        async with aclosing(self._player.results_of(then)) as results:
-            return await anext(results)
-
-    async def stream(
-        self, call: Callable[..., Iterator[Any]], *args: Any, **kwargs: Any
-    ) -> AsyncGenerator[Any, None]:
-        then = self._player.asked(self._stage, call, args, kwargs)
-        if then is not None and self._asked_again:
-            self._ask_again(then, lambda: call(*args, **kwargs))
-        async with aclosing(self._player.results_of(then)) as results:
-            async for item in results:
-                yield item
-
-    def _ask_again(self, then: Call, call: Callable[[], Iterator[Any]]) -> None:
-        """Have the engine make as much as it made then, though nobody listened any more."""
-        items = [one for one in then.results if not isinstance(one, Over)]
-        made = len(items) if then.made is None else then.made
-        whole = len(items) < len(then.results)  # its end arrived
-        if then.made is None and not then.results:
-            return  # it never began
-        over = then.results[-1] if whole else Over(None)
-        now: list[Any] = []
-        error: BaseException | None = None
-        try:
-            iterator = call()
-            now += islice(iterator, made + 1 if whole else made)
-            close = getattr(iterator, "close", None)
-            if close is not None:
-                close()
-        except EngineFailed as failed:
-            error = failed
-        if whole and (error is None) != (over.error is None):
-            self._player.compare(self._stage, str(error), str(over.error))
-        missing = [None] * (len(items) - len(now))
-        for one, was in zip([*now, *missing], items, strict=False):
-            self._player.compare(self._stage, one, was)
-        if whole and len(now) > len(items):
-            self._player.compare(self._stage, now[len(items)], None)
-
-
-class _Activity:
-    """Voice activity as it was found then."""
-
-    def __init__(self, player: Player, real: Any) -> None:
-        self._player, self._real = player, real
-        self._opened = 0
-
-    def open(self) -> VoiceActivityStream:
-        self._opened += 1
-        real = None if self._real is None else self._real.open()
-        return _ActivityStream(self._player, real, self._opened)
-
-
-class _ActivityStream:
-    def __init__(self, player: Player, real: VoiceActivityStream | None, number: int) -> None:
-        self._player, self._real, self._number = player, real, number
-        self._frames = 0
-        self.frame_samples: int = player._recording.header["frame_samples"]
-
-    def probability(self, frame: Samples) -> float:
-        self._frames += 1
-        real = None if self._real is None else self._real.probability(frame)
-        return self._player.probability(self._number, self._frames - 1, real)
-
-
-class _Methods(SimpleNamespace):
-    """Stands where an engine stood: its methods are asked for, and never called."""
-
-    def __getattr__(self, name: str) -> Any:
-        return SimpleNamespace(__name__=name)
-
-
-def _nobody(header: dict[str, Any]) -> SimpleNamespace:
-    """Engines that are not there."""
-    hosted = SimpleNamespace(engine=_Methods(context_tokens=header["context_tokens"]))
-    return SimpleNamespace(
-        activity=None, detector=hosted, recogniser=hosted, model=hosted, voice=hosted
-    )
-
-
-class _Endpoint:
-    """The endpoint again. The loudspeaker is pulled just where it was, to the look."""
-
-    def __init__(self, recording: Recording, differs: Callable[..., None]) -> None:
-        self.rate_hz: int = recording.header["rate_hz"]
-        self.capture_delay_ms: float = recording.header["capture_delay_ms"]
-        self.render_delay_ms: float = recording.header["render_delay_ms"]
-        self._loudspeaker = recording.loudspeaker
-        self._differs = differs
-        self._pulled = 0
-        self._looks = 0
-        self._pulls: deque[tuple[int, int]] = deque()
-        self._pulling = False
-        self._source: Source | None = None
-
-    def start(
-        self,
-        source: Any,
-        deliver: Callable[[Samples], None],
-        notify: Callable[[Notice], None],
-    ) -> None:
-        self.deliver, self.notify = deliver, notify
-        self._source = source
-        source._lock = self
-
-    def stop(self) -> None:
-        """Nothing to end."""
-
-    def next_line(self, taken: Taken) -> None:
-        self.pull_rest()
-        self._pulls, self._looks = deque(taken.pulls), 0
-        if taken.render_delay_ms is not None:
-            self.render_delay_ms = taken.render_delay_ms
-
-    def pull_rest(self) -> None:
-        while self._pulls:
-            self._pull(self._pulls.popleft()[0])
-
-    def _pull(self, count: int) -> None:
-        assert self._source is not None
-        self._pulling = True
-        now = as_16_bit(self._source.pull(count))
-        self._pulling = False
-        start, self._pulled = self._pulled, self._pulled + count
-        was = self._loudspeaker[start : self._pulled]
-        if not np.array_equal(now[: len(was)], was):
-            at_s = start / self.rate_hz
-            self._differs(f"the loudspeaker plays something else at {at_s:.2f} s", decision=True)
-
-    # As the loudspeaker's lock.
-
-    def __enter__(self) -> None:
-        if self._pulling:
-            return
-        while self._pulls and self._pulls[0][1] <= self._looks:
-            self._pull(self._pulls.popleft()[0])
-        self._looks += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
