@@ -103,7 +103,7 @@ class _Soak:
         return True
 
     def figures(self, said: Sequence[Said], sounds: Sequence[Sound]) -> list[Figure]:
-        gaps = _gaps_ms(said, sounds)
+        gaps = gaps_ms(said, sounds)
         steady = steadiness(self._usages) if len(self._usages) > 1 else []
         first, last = drift(gaps) if gaps else (0.0, 0.0)
         return [
@@ -117,7 +117,7 @@ class _Soak:
         ]
 
 
-def _gaps_ms(said: Sequence[Said], sounds: Sequence[Sound]) -> list[float]:
+def gaps_ms(said: Sequence[Said], sounds: Sequence[Sound]) -> list[float]:
     """From each recording's last sample of speech to the next sound, as far as one came."""
     limits = [one.onset for one in said[1:]]
     gaps = []
