@@ -1,0 +1,106 @@
+"""Which words of the assistant's speech left the loudspeaker whole, found in the recording of it.
+
+The speech is known to the sample, so a word is looked for as itself, not as what a recogniser makes
+of it: where the recording correlates with it, all of it was played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
+from goassist_desktop.pipeline.frames import Samples, Speech
+from goassist_desktop.pipeline.resampling import resample
+
+SAME = 0.9
+"""Normalised correlation. A fade of 10 ms takes 0.02 to 0.05 off it, half a word 0.3."""
+COARSE = 6
+"""Searched at 8 kHz first, where a word's own place stands out; then to the sample."""
+SHORTEST_S = 0.05
+"""What is shorter is not looked for: half a syllable resembles many."""
+LONGEST_WAIT_S = 40.0
+"""A piece of speech is played at most this long after the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A word of an answer, and the position at which it was played whole, or None."""
+
+    text: str
+    at: int | None
+
+
+class Loudspeaker:
+    """The recording of a loudspeaker, (n,) at 48 kHz."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+        self.coarse = resample(samples, DEVICE_RATE_HZ, DEVICE_RATE_HZ // COARSE)
+
+
+def words_played(
+    speech: Sequence[Speech], loudspeaker: Loudspeaker, start: int, end: int
+) -> list[Played]:
+    """The words of an answer, at 48 kHz, in [start, end) of the recording.
+
+    Words the voice can not say, and those too short to tell, are left out.
+    """
+    found: list[Played] = []
+    for piece in speech:
+        offset: int | None = None  # of the piece in the recording, as its last word found says
+        for word in piece.words:
+            sound = piece.samples[word.start : word.end]
+            if len(sound) < SHORTEST_S * DEVICE_RATE_HZ or not sound.any():
+                continue
+            at = None
+            if offset is not None and _alike(sound, loudspeaker.samples[:end], offset + word.start):
+                at = offset + word.start
+            if at is None:
+                at = _search(sound, loudspeaker, start, end)
+            if at is not None:
+                start = at
+                offset = at - word.start
+            found.append(Played(word.text, at))
+    return found
+
+
+def lost(words: Sequence[Played]) -> list[str]:
+    """Words of an answer never played whole, though later ones were."""
+    last = max((n for n, word in enumerate(words) if word.at is not None), default=0)
+    return [word.text for word in words[:last] if word.at is None]
+
+
+def _alike(sound: Samples, recording: Samples, at: int) -> bool:
+    part = recording[at : at + len(sound)] if at >= 0 else recording[:0]
+    if len(part) < len(sound):
+        return False
+    scale = float(np.linalg.norm(part) * np.linalg.norm(sound))
+    return scale > 0 and float(part @ sound) >= SAME * scale
+
+
+def _search(sound: Samples, loudspeaker: Loudspeaker, start: int, end: int) -> int | None:
+    """The likeliest place from `start` on, if the sound is whole there."""
+    small = resample(sound, DEVICE_RATE_HZ, DEVICE_RATE_HZ // COARSE)
+    begin = start // COARSE
+    part = loudspeaker.coarse[
+        begin : begin + round(LONGEST_WAIT_S * DEVICE_RATE_HZ / COARSE) + len(small)
+    ]
+    if len(part) < len(small) or not small.any():
+        return None
+    size = 1 << (len(part) + len(small) - 1).bit_length()
+    spectrum = np.fft.rfft(part, size) * np.conj(np.fft.rfft(small, size))
+    product = np.fft.irfft(spectrum, size)[: len(part) - len(small) + 1]
+    energy = np.concatenate([[0.0], np.cumsum(np.square(part, dtype=np.float64))])
+    power = np.maximum(energy[len(small) :] - energy[: -len(small)], 1e-6)
+    likeness = product / (np.sqrt(power) * np.linalg.norm(small))
+    best = (begin + int(np.argmax(likeness))) * COARSE
+    recording = loudspeaker.samples[:end]
+    near = range(max(0, best - COARSE), best + COARSE + 1)
+    return max(
+        (at for at in near if _alike(sound, recording, at)),
+        key=lambda at: float(recording[at : at + len(sound)] @ sound),
+        default=None,
+    )
