@@ -133,6 +133,7 @@ def test_ratios_are_of_medians_and_only_of_figures_on_both_sides() -> None:
         figures=(
             Figure("gap", "ms", (1200.0,)),
             COUNT,  # a median of 0 has no ratio
+            Figure("threads", "", (20.0,)),
             Figure("memory", "MB", (10.0,)),
             Figure("gone", "ms", (1.0,)),
             Figure("empty", "ms", ()),
@@ -140,9 +141,15 @@ def test_ratios_are_of_medians_and_only_of_figures_on_both_sides() -> None:
     )
     now = replace(
         RUN,
-        figures=(GAP, COUNT, Figure("memory", "GB", (1.0,)), Figure("empty", "ms", (1.0,))),
+        figures=(
+            GAP,
+            COUNT,
+            Figure("threads", "", (30.0,)),
+            Figure("memory", "GB", (1.0,)),
+            Figure("empty", "ms", (1.0,)),
+        ),
     )
-    assert now.ratios(before) == {"gap": 0.5}
+    assert now.ratios(before) == {"gap": 0.5, "threads": 1.5}
 
 
 def test_what_differs_of_machine_and_models_is_named() -> None:
