@@ -9,7 +9,9 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +50,8 @@ class Speaker:
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
         self.rendered = 0
-        self._lock = threading.Lock()
+        self.lock: AbstractContextManager[Any] = threading.Lock()
+        """Who must know the order of accesses may replace it before the first."""
         fade = rate_hz * FADE_MS // 1000
         self._fade_in = (0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)).astype("f4")
         self._fade_out = self._fade_in[::-1].copy()
@@ -75,7 +78,7 @@ class Speaker:
 
     def begin(self, turn_id: int) -> None:
         """Accept pushes of this turn, and of no other. Its sound waits for `open`."""
-        with self._lock:
+        with self.lock:
             self._clear(turn_id)
 
     def push(self, turn_id: int, samples: Samples, words: Sequence[Word]) -> None:
@@ -83,7 +86,7 @@ class Speaker:
 
         Speech of any turn but the current one is stale and dropped.
         """
-        with self._lock:
+        with self.lock:
             if turn_id != self._turn_id:
                 return
             base = self._length
@@ -95,26 +98,26 @@ class Speaker:
 
     def complete(self, turn_id: int) -> None:
         """No more speech will be pushed for this turn."""
-        with self._lock:
+        with self.lock:
             if turn_id == self._turn_id:
                 self._complete = True
 
     def open(self, turn_id: int) -> None:
         """Let the turn be heard."""
-        with self._lock:
+        with self.lock:
             if turn_id == self._turn_id:
                 self._open = True
 
     def hold(self) -> None:
         """Fade to silence within FADE_MS and stay there, keeping the rest."""
-        with self._lock:
+        with self.lock:
             if not self._held:
                 self._fall()
                 self._held = True
 
     def resume(self) -> None:
         """Go on from the start of the word that was cut by `hold`."""
-        with self._lock:
+        with self.lock:
             if not self._held:
                 return
             self._held = False
@@ -126,7 +129,7 @@ class Speaker:
 
     def flush(self, turn_id: int) -> Progress:
         """Drop what was not played, fading if it sounds. Says what was heard of this turn."""
-        with self._lock:
+        with self.lock:
             if turn_id != self._turn_id:
                 return Progress(turn_id, 0, None, None, None, 0.0, True)
             if not self._held:
@@ -136,7 +139,7 @@ class Speaker:
             return progress
 
     def progress(self) -> Progress:
-        with self._lock:
+        with self.lock:
             return self._progress()
 
     # -- the audio thread's side -----------------------------------------------------------------
@@ -144,7 +147,7 @@ class Speaker:
     def pull(self, count: int) -> Samples:
         """The next `count` samples (count,) for the loudspeaker; silence where there is nothing."""
         out = np.zeros(count, np.float32)
-        with self._lock:
+        with self.lock:
             if self._open and not self._held:
                 block = self._read(count)
                 if len(block):

@@ -200,7 +200,7 @@ class LoudspeakerOrder:
     def watch(self, source: Any) -> None:
         """Stand in for the lock of this Speaker, before another thread may have it."""
         self._source = source
-        source._lock = self
+        source.lock = self
 
     def new_line(self, line: list[Any]) -> None:
         with self._lock:

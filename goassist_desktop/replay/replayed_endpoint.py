@@ -39,7 +39,7 @@ class ReplayedEndpoint:
     ) -> None:
         self.deliver, self.notify = deliver, notify
         self._source = source
-        source._lock = self
+        source.lock = self
 
     def stop(self) -> None:
         """Nothing to end."""
