@@ -46,8 +46,10 @@ class OwnSpeech:
     stops: int
     turns: int
     """Answers to nobody: turns beyond the questions that were asked."""
+    words: int
+    """Of the answers that were heard."""
     words_cut: int
-    """Words of answers that never left the loudspeaker."""
+    """Those of them that never left the loudspeaker."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,6 +120,7 @@ def judge(
             for before, after in steps
         ),
         turns=max(0, sum(isinstance(event, TurnClosed) for event in events) - asked),
+        words=sum(map(len, heard)),
         words_cut=sum(word.at is None for words in heard for word in words),
     )
 
@@ -132,6 +135,7 @@ def figures(held: Sequence[OwnSpeech]) -> list[Figure]:
     fades = (round(total(lambda own: own.fades)[0] / hours, 1),) if hours else ()
     return [
         Figure("own speech", "min", (round(hours * 60, 1),)),
+        Figure("words", "", total(lambda own: own.words)),
         Figure("stopped by itself", "", total(lambda own: own.stops), {"max": 0}),
         Figure("words cut (WAV)", "", total(lambda own: own.words_cut), {"max": 0}),
         Figure("answered itself", "", total(lambda own: own.turns), {"max": 0}),

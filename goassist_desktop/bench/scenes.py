@@ -138,7 +138,18 @@ class Answer:
 
     begun: int
     """Position of the endpoint when the model was asked."""
+    text: str
     speech: list[Speech] = field(default_factory=list)
+
+    def note(self, speech: Speech) -> None:
+        """Keep a piece that belongs here: the voice may still be at work for the answer before."""
+        said = _words(speech)
+        if said in self.text and all(said != _words(noted) for noted in self.speech):
+            self.speech.append(speech)
+
+
+def _words(speech: Speech) -> str:
+    return " ".join(word.text for word in speech.words)
 
 
 class Reader:
@@ -160,9 +171,10 @@ class Reader:
     def reply(
         self, messages: Sequence[Message], *, max_tokens: int, temperature: float, seed: int
     ) -> Iterator[str]:
-        self.answers.append(Answer(self._endpoint.position))
         answered = sum(message.role == "assistant" for message in messages)
-        for word in self._texts[answered % len(self._texts)].split():
+        text = self._texts[answered % len(self._texts)]
+        self.answers.append(Answer(self._endpoint.position, text))
+        for word in text.split():
             yield f"{word} "
 
     def prefill(self, messages: Sequence[Message]) -> None: ...
@@ -186,7 +198,7 @@ class _NotingVoice:
     def speak(self, text: str) -> Iterator[Speech]:
         for speech in self._voice.speak(text):
             if self._reader.answers:  # before are the phrases
-                self._reader.answers[-1].speech.append(at_rate(speech, DEVICE_RATE_HZ))
+                self._reader.answers[-1].note(at_rate(speech, DEVICE_RATE_HZ))
             yield speech
 
 

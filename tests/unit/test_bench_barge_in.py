@@ -9,7 +9,7 @@ import pytest
 
 from goassist_desktop.bench import barge_in, echo
 from goassist_desktop.bench.barge_in import Over
-from goassist_desktop.bench.scenes import SCENES, at_level, click, cough, hum, texts
+from goassist_desktop.bench.scenes import SCENES, Answer, at_level, click, cough, hum, texts
 from goassist_desktop.bench.words_played import Loudspeaker, Played, lost, words_played
 from goassist_desktop.pipeline.conversation import State
 from goassist_desktop.pipeline.events import StateChanged
@@ -202,7 +202,7 @@ def test_a_planted_self_interruption_is_seen_twice(answer):
     cut = played(fade(answer.samples, 1080 * MS), 2.0)
     own = echo.judge(events, 60, 1, [found(answer, cut)])
     assert (own.fades, own.stops) == (1, 1)
-    assert own.words_cut == 17
+    assert (own.words, own.words_cut) == (20, 17)
     assert {f.name for f in echo.figures([own]) if f.missed} == {
         "stopped by itself", "words cut (WAV)",
     }  # fmt: skip
@@ -241,3 +241,13 @@ def test_the_echo_of_a_scene_is_as_loud_as_its_room_makes_it():
 def test_answers_are_long_and_different():
     assert len(set(texts())) == len(texts()) >= 6
     assert all(len(text.split()) > 120 for text in texts())
+
+
+def test_an_answer_keeps_its_own_pieces_once():
+    """A piece the voice made for the answer before is none of it."""
+    whole = speech(3, seed=9)
+    answer = Answer(0, "w0 w1 w2 w3")
+    answer.note(whole)
+    answer.note(whole)
+    answer.note(replace(whole, words=(Word("x", 0, 100),)))
+    assert answer.speech == [whole]
