@@ -33,7 +33,7 @@ PEOPLE = {  # file -> (recording, from s, to s): between pauses
 SPOKEN = {
     "stop-stop": ("rms", "Stop."),
     "stop-wait": ("awb", "Wait a minute."),
-    "stop-hold": ("slt", "Hold on, please."),
+    "stop-hold": ("awb", "Hold on."),
     "stop-quiet": ("rms", "Be quiet."),
     "stop-enough": ("slt", "That's enough."),
     "stop-talking": ("awb", "Stop talking."),
@@ -42,7 +42,7 @@ SPOKEN = {
     "backchannel-right": ("rms", "Right."),
     "backchannel-see": ("awb", "I see."),
     "backchannel-uhuh": ("slt", "Uh huh."),
-    "backchannel-mm": ("rms", "Mm hm."),
+    "backchannel-good": ("rms", "Good."),
 }
 
 
