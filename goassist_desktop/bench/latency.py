@@ -37,9 +37,9 @@ GAP_LIMITS: Mapping[str, Mapping[str, float]] = {
 TTFA_LIMITS = {"p95": 250.0}
 FIRST_TURN_LIMITS = {"max": 1.2}
 """The first turn's gap against the median of the warm ones."""
-SAME_END_MS = 200.0
+SAME_END_MS = 300.0
 """A turn whose speech ended this near to a question's end answers the whole question; the pauses
-inside the recorded questions are twice as long."""
+inside the recorded questions are longer, 430 ms and more."""
 
 NAMES = {
     "response_gap": "response gap",
