@@ -325,4 +325,4 @@ def _report(scene: Scene, held: Held, console: Console) -> None:
             over = outcome.over
             console.print(f"    {over.name} at {over.level_db:+g} dB: {wrong}", style="yellow")
     if held.lost_words:
-        console.print(f"    lost: {' '.join(held.lost_words)}", style="yellow", markup=False)
+        console.print(f"    lost: {', '.join(held.lost_words)}", style="yellow", markup=False)

@@ -68,9 +68,19 @@ def words_played(
 
 
 def lost(words: Sequence[Played]) -> list[str]:
-    """Words of an answer never played whole, though later ones were."""
-    last = max((n for n, word in enumerate(words) if word.at is not None), default=0)
-    return [word.text for word in words[:last] if word.at is None]
+    """Words of an answer never played whole, though later ones were; each with where it should be.
+
+    "there (before 5.31 s)"
+    """
+    found: list[str] = []
+    missing: list[str] = []
+    for word in words:
+        if word.at is None:
+            missing.append(word.text)
+        else:
+            found += [f"{text} (before {word.at / DEVICE_RATE_HZ:.2f} s)" for text in missing]
+            missing.clear()
+    return found
 
 
 def _alike(sound: Samples, recording: Samples, at: int) -> bool:
