@@ -144,7 +144,7 @@ def test_a_pause_of_a_sentence_is_no_silence(answer):
     samples = answer.samples.copy()
     samples[1100 * MS : 1350 * MS] = 0
     held = spoken_over("words", played(samples, 1.0), answer)
-    assert figure(held, "missed") == 100
+    assert figure(held, "onset to silence") == barge_in.MISSED_MS
 
 
 def test_a_cough_after_which_it_goes_on_is_right(answer):

@@ -111,7 +111,7 @@ def test_soft_syllables_sound_and_noise_does_not():
     evidence = settled()
     feed(evidence, 30, VOICE, 0.9)
     assert feed(evidence, 10, VOICE - 25, 0.3)[-1].sound_end == 140 * 160
-    assert feed(evidence, 10, VOICE - 35, 0.3)[-1].sound_end == 140 * 160
+    assert feed(evidence, 10, VOICE - 33, 0.3)[-1].sound_end == 140 * 160
 
 
 def test_speech_in_loud_noise_ends_where_it_drops_into_it():
