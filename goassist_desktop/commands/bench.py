@@ -22,6 +22,7 @@ from goassist_desktop.pipeline.errors import BadInput
 
 KINDS = {
     "latency": "response gap, first audio, each stage, memory",
+    "turns": "whether it waits in a pause, and answers at the end",
     "idle": "what listening costs while nobody speaks",
     "soak": "whether it stays well for half an hour",
 }

@@ -18,34 +18,33 @@ from goassist_desktop.pipeline.sentence_signs import signs
 
 DETECTOR_CLIP: Final = 0.01
 """The detector is never taken to be surer than this of either answer."""
-BIAS: Final = 1.19
-DETECTOR: Final = 0.17
+BIAS: Final = 1.38
+DETECTOR: Final = 0.20
 """For each unit of the detector's log-odds."""
 WEIGHTS: Final = {
-    "trails": -0.47,
-    "unended": 0.21,
-    "asked": 0.55,
-    "dangles": -3.44,
-    "begins": -1.96,
-    "partial": -2.75,
-    "dictates": -1.17,
-    "lists": -1.45,
-    "answers": 0.23,
-    "brief": 1.53,
-    "few": -1.50,
+    "trails": -1.53,
+    "unended": -0.28,
+    "asked": 0.56,
+    "dangles": -3.83,
+    "begins": -2.45,
+    "partial": -3.02,
+    "dictates": -1.67,
+    "lists": -1.50,
+    "answers": -0.45,
+    "few": -0.49,
 }
 """For each of the sentence's signs."""
 
-SURE: Final = 1.74
+SURE: Final = 1.58
 """From this score on the sentence is plainly done …"""
-UNSURE: Final = 1.69
+UNSURE: Final = 1.52
 """… at this one it may be either …"""
-OPEN: Final = -3.43
+OPEN: Final = -1.06
 """… and from here down it is plainly open. Between them the wait changes evenly."""
 
 PACE_PAUSES: Final = 8
 """How many of the user's last pauses tell their pace."""
-PACE: Final = 1.2
+PACE: Final = 1.20
 """Who pauses for so long on average is waited for this many times as long."""
 BREATH_MS: Final = 250
 """Shorter pauses are breath, and tell nothing of the pace."""

@@ -6,6 +6,7 @@ English only. No sign is proof: `endpointing` weighs them together with the melo
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 
@@ -15,13 +16,13 @@ def _words(text: str) -> frozenset[str]:
 
 NEVER_LAST: Final = _words(
     "a an the my your our their every and or but because if although unless until whether "
-    "very um uh uhm er erm hmm hm mm whose between into than i we they he she i'm you're we're "
-    "they're i'd you'd we'd i'll you'll we'll i've we've"
+    "very um uh uhm er erm hmm hum hm mm whose between into than except i we they he she i'm "
+    "you're we're they're i'd you'd we'd i'll you'll we'll i've we've"
 )
 """Nothing ends with one of these."""
 SELDOM_LAST: Final = _words(
     "to of in on at by for from with about under like as is are was were am be "
-    "been being has had do does did can could will would shall should may might must that which "
+    "been being has had do does did can could will would shall should may might must which "
     "who when where while his its it's he's she's that's there's what's some any more other "
     "these those so also then really just tell give gave show bring brought send sent buy bought "
     "need needs want wants find found make makes made explain recommend suggest describe visit "
@@ -31,15 +32,19 @@ SELDOM_LAST: Final = _words(
 _FRONTED: Final = _words("what who whom which where whatever whoever")
 _BEING: Final = _words("is are was were am be")
 _PAIRS: Final = re.compile(
-    r".*\b(to (know|learn|understand|see|say|tell|ask|find|have|take|make|get|buy|use|do)|"
-    r"(and|or|but) you|find out)"
+    r".*\b(to (know|learn|understand|see|say|tell|ask|find|have|take|make|get|buy|use|do)|find out|"
+    r"(tell|show|give|send|bring) (me|us|him|them)|(and|or|but) you|(are|be|is|was|were) much|"
+    r"(said|says?|thinks?|thought|believes?|hopes?|means?|sure|remember|heard|"
+    r"told (me|him|us|them)) that|"
+    r"the (next|only|other|same|nearest|biggest|largest|smallest|best|latest))"
 )
-"""So end "I would like to know" and "... or you"; "Do you know?" may be all."""
+"""As open as SELDOM_LAST, although the last word alone is not."""
+_COMPLETE: Final = re.compile(r".*\b(or|think|hope|guess|suppose|believe|not) so")
 _OPENERS: Final = re.compile(
-    r"(okay |oh )?(so|well|now|actually|anyway|hmm|um|uh|i mean|you know|let me (see|think)|"
+    r"(okay |oh )?(so|well|now|actually|anyway|hmm|hum|um|uh|i mean|you know|let me (see|think)|"
     r"let's see|by the way|in short|to be honest|on the other hand|for example|first of all|"
-    r"(let|tell|show|give|send|bring|ask|help) (me|us|him|them)|"
-    r"(can|could|would|will) (you|i|we)( please)?)"
+    r"let (me|us|him|them)|"
+    r"(would|do) you mind|(can|could|would|will) (you|i|we)( please)?)"
 )
 """Said before the sentence itself."""
 _SUBORDINATE: Final = re.compile(
@@ -53,10 +58,12 @@ _RELATIVE: Final = _words("who that which why where whom")
 _DICTATED: Final = re.compile(
     r"(\d[\d.\-]*|[a-z](-[a-z])*-?|oh|zero|one|two|three|four|five|six|seven|eight|nine)"
 )
+_SPELLED: Final = re.compile(r"\b[A-Z]{2,}[.,?]?$")
 _DICTATION: Final = re.compile(
-    r"\b(number|code|password|pin|account|zip|serial|spelled|spell|reach me|call me (on|at)|dial|"
-    r"write down|right down)\b"
+    r"\b(number|code|password|pin|account|zip|serial|spelled|spell|name|reach me|"
+    r"call me (on|at)|dial|write down|right down)\b"
 )
+_NO_ITEM: Final = _words("and or please i thanks a an the then too")
 _ANSWERS: Final = _words(
     "yes yeah yep no nope okay ok alright sure thanks thank hello hi hey goodbye bye good great "
     "maybe perhaps tomorrow today never nothing please sorry right exactly stop"
@@ -72,7 +79,8 @@ _VERBS: Final = _words(
     "open close walk win won teach taught offer remember buy bought send sent build built stay "
     "fall fell cut reach drive drove eat ate drink sleep wake woke turn add repeat describe "
     "translate cancel remind explain recommend suggest sell sold wear sing swim fly help start "
-    "wait talk cost forget forgot regret plan prefer enjoy look visit order wish hope guess"
+    "wait talk cost forget forgot regret plan prefer enjoy look visit order wish hope guess "
+    "hurt sound seem smell taste rain snow fit break broke die matter"
 )
 
 
@@ -97,10 +105,8 @@ class Signs(NamedTuple):
     """The last item of a list without the "and" before it."""
     answers: bool
     """One to three words that are a whole answer."""
-    brief: bool
-    """One or two words: "Paris." """
     few: bool
-    """At most three words: people often pause after so few."""
+    """At most three other words: people often pause after so few."""
 
 
 def signs(text: str) -> Signs:
@@ -116,21 +122,22 @@ def signs(text: str) -> Signs:
     fronted = any(word in _FRONTED for word in words[:-2]) or (
         words[-1] in _BEING and any(word in _RELATIVE | {"how"} for word in words[:-2])
     )
-    verbs = sum(_is_verb(word) for word in words)
+    said = _COMPLETE.fullmatch(plain) is not None
+    verbs = sum(_is_verb(word) for before, word in pairwise(["", *words]) if before != "to")
     return Signs(
         trails=text.endswith(("...", "…", ",", "-", "–", "—", ":")),
         unended=text[-1] not in ".?!…,-–—:",
         asked=text.endswith("?"),
         dangles=words[-1] in NEVER_LAST
-        or (words[-1] in SELDOM_LAST and not fronted and len(words) > 1)
+        or (words[-1] in SELDOM_LAST and not fronted and len(words) > 1 and not said)
         or (_PAIRS.fullmatch(plain) is not None and not fronted),
-        begins=_OPENERS.fullmatch(" ".join(words)) is not None,
+        begins=all(_OPENERS.fullmatch(clause) for clause in clauses if clause not in _ANSWERS)
+        and clauses[-1] not in _ANSWERS,
         partial=_is_partial(plain, clauses, verbs, asked=text.endswith("?")),
-        dictates=_dictates(words, text.lower()),
+        dictates=_dictates(words, text),
         lists=_lists(clauses),
         answers=len(words) <= 3 and words[0] in _ANSWERS,
-        brief=len(words) <= 2,
-        few=len(words) <= 3,
+        few=len(words) <= 3 and words[0] not in _ANSWERS,
     )
 
 
@@ -159,11 +166,17 @@ def _dictates(words: list[str], text: str) -> bool:
             break
         run += 1
     digits = sum(character.isdigit() for character in text)
-    return run > 0 and digits < 10 and (run > 1 or _DICTATION.search(text) is not None)
+    letters = _SPELLED.search(text) is not None
+    named = _DICTATION.search(text.lower()) is not None
+    return digits < 10 and (run > 1 or (named and (run > 0 or letters)))
 
 
 def _lists(clauses: list[str]) -> bool:
     if len(clauses) < 2 or clauses[0].split()[:1] == [] or clauses[0].split()[0] in _ANSWERS:
         return False
     item = clauses[-1].split()
-    return 0 < len(item) <= 2 and not {"and", "or", "please", "i", "thanks"} & set(item)
+    return (
+        0 < len(item) <= 2
+        and item[0] not in _NO_ITEM
+        and not any(_is_verb(word) or _DICTATED.fullmatch(word) for word in item)
+    )

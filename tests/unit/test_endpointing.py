@@ -68,7 +68,10 @@ def test_a_finished_sentence_with_a_falling_melody_is_not_waited_for(text: str) 
         ("It is spelled B-A-R.", "dictates"),
         ("I need apples, oranges.", "lists"),
         ("No, thank you.", "answers"),
-        ("Paris.", "brief"),
+        ("hum, let me see", "begins"),
+        ("Okay, so", "begins"),
+        ("The best way to learn a language.", "partial"),
+        ("The last name is KOW.", "dictates"),
         ("Where is it?", "few"),
     ],
 )
@@ -83,6 +86,11 @@ def test_signs(text: str, sign: str) -> None:
         ("This is exactly what I was looking for.", "dangles"),
         ("I would like to know how deep the ocean is.", "dangles"),
         ("Really?", "dangles"),
+        ("I am not so sure about that.", "dangles"),
+        ("I think so.", "dangles"),
+        ("Okay.", "begins"),
+        ("Thank you.", "few"),
+        ("His name is Peter.", "dictates"),
         ("If it rains tomorrow, we will stay at home.", "partial"),
         ("When was the telephone invented?", "partial"),
         ("The film was much longer than I expected.", "partial"),
@@ -113,10 +121,10 @@ def test_a_surer_detector_never_makes_the_wait_longer() -> None:
 def test_a_slow_speaker_is_waited_for_longer_but_not_when_plainly_done() -> None:
     policy = EndOfTurn()
     unsure = "I always wanted to see the sea"
-    before = policy.wait_ms(0.01, unsure)
+    before = policy.wait_ms(0.2, unsure)
     for _ in range(8):
         policy.note_pause(1200)
-    assert policy.wait_ms(0.01, unsure) > max(before, 1200)
+    assert policy.wait_ms(0.2, unsure) > max(before, 1200)
     assert policy.wait_ms(0.97, DONE[0]) == 200
 
 
