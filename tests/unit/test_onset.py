@@ -43,7 +43,7 @@ def test_a_steady_noise_is_evidence_only_at_its_beginning():
 def test_what_is_below_the_floor_may_jump():
     evidence = Evidence()
     feed(evidence, 100, -120, 0.0)
-    assert not any(heard.weak for heard in feed(evidence, 10, -65, 0.0))
+    assert not any(heard.weak for heard in feed(evidence, 10, -56, 0.0))
 
 
 def test_a_probability_is_weak_evidence_without_a_jump():
