@@ -38,7 +38,7 @@ PAUSE_MS = 700
 CUT_OFFS = 0.04
 MEDIAN_MS = 320
 """A little better than the promised 5 % and 350 ms, because other speakers will differ."""
-CUT_OFF_MS = 3000
+CUT_OFF_MS = 6000
 PACES = (0.0, 0.8, 1.0, 1.2, 1.4, 1.6)
 DEARER = 1.1
 SILENCES_MS = (100, 150, 200, 300, 400, 500)

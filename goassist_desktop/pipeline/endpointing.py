@@ -18,28 +18,28 @@ from goassist_desktop.pipeline.sentence_signs import signs
 
 DETECTOR_CLIP: Final = 0.01
 """The detector is never taken to be surer than this of either answer."""
-BIAS: Final = 1.38
-DETECTOR: Final = 0.20
+BIAS: Final = 1.37
+DETECTOR: Final = 0.21
 """For each unit of the detector's log-odds."""
 WEIGHTS: Final = {
-    "trails": -1.53,
-    "unended": -0.28,
-    "asked": 0.56,
-    "dangles": -3.83,
-    "begins": -2.45,
-    "partial": -3.02,
-    "dictates": -1.67,
-    "lists": -1.50,
-    "answers": -0.45,
-    "few": -0.49,
+    "trails": -1.54,
+    "unended": -0.30,
+    "asked": 0.61,
+    "dangles": -3.85,
+    "begins": -2.17,
+    "partial": -3.03,
+    "dictates": -1.66,
+    "lists": -1.49,
+    "answers": -0.44,
+    "few": -0.46,
 }
 """For each of the sentence's signs."""
 
-SURE: Final = 1.58
+SURE: Final = 1.67
 """From this score on the sentence is plainly done …"""
-UNSURE: Final = 1.52
+UNSURE: Final = 1.54
 """… at this one it may be either …"""
-OPEN: Final = -1.06
+OPEN: Final = -1.08
 """… and from here down it is plainly open. Between them the wait changes evenly."""
 
 PACE_PAUSES: Final = 8

@@ -39,6 +39,15 @@ _PAIRS: Final = re.compile(
     r"the (next|only|other|same|nearest|biggest|largest|smallest|best|latest))"
 )
 """As open as SELDOM_LAST, although the last word alone is not."""
+_BARE: Final = re.compile(
+    r".*\b((can|could|would|will|may|should) (you|i|we)( please)?|to|please) (?P<verb>[a-z]+)"
+)
+_ALONE: Final = _words(
+    "help wait go come stop start leave talk speak sleep swim dance sing drive run walk work play "
+    "eat drink cook read live stay sit stand rest listen think hear win lose fly travel change "
+    "rain snow laugh cry pay call stop start begin happen answer continue repeat hurry smile grow"
+)
+"""Verbs that need no object: "Can you swim?"; after "could you" or "to" the others do."""
 _COMPLETE: Final = re.compile(r".*\b(or|think|hope|guess|suppose|believe|not) so")
 _OPENERS: Final = re.compile(
     r"(okay |oh )?(so|well|now|actually|anyway|hmm|hum|um|uh|i mean|you know|let me (see|think)|"
@@ -80,6 +89,9 @@ _VERBS: Final = _words(
     "fall fell cut reach drive drove eat ate drink sleep wake woke turn add repeat describe "
     "translate cancel remind explain recommend suggest sell sold wear sing swim fly help start "
     "wait talk cost forget forgot regret plan prefer enjoy look visit order wish hope guess "
+    "lock try carry choose check clean collect compare convert count create define deliver fill "
+    "fix include mention name pick prepare print push pull raise receive remove rent replace "
+    "reserve save share solve update wash finish book "
     "hurt sound seem smell taste rain snow fit break broke die matter"
 )
 
@@ -130,7 +142,7 @@ def signs(text: str) -> Signs:
         asked=text.endswith("?"),
         dangles=words[-1] in NEVER_LAST
         or (words[-1] in SELDOM_LAST and not fronted and len(words) > 1 and not said)
-        or (_PAIRS.fullmatch(plain) is not None and not fronted),
+        or ((_PAIRS.fullmatch(plain) is not None or _lacks_object(plain)) and not fronted),
         begins=all(_OPENERS.fullmatch(clause) for clause in clauses if clause not in _ANSWERS)
         and clauses[-1] not in _ANSWERS,
         partial=_is_partial(plain, clauses, verbs, asked=text.endswith("?")),
@@ -148,6 +160,13 @@ def _is_verb(word: str) -> bool:
         or word.endswith("n't")
         or (len(word) > 4 and word.endswith("ed"))
     )
+
+
+def _lacks_object(plain: str) -> bool:
+    bare = _BARE.fullmatch(plain)
+    if bare is None or bare["verb"] in _ALONE:
+        return False
+    return bare["verb"] in _VERBS or bare[1].endswith(("you", "i", "we"))
 
 
 def _is_partial(plain: str, clauses: list[str], verbs: int, *, asked: bool) -> bool:
