@@ -36,7 +36,7 @@ RIDGE = 0.5
 """How strongly weights are held near 0; the constant term is free."""
 PAUSE_MS = 700
 CUT_OFFS = 0.04
-MEDIAN_MS = 320
+MEDIAN_MS = 280
 """A little better than the promised 5 % and 350 ms, because other speakers will differ."""
 CUT_OFF_MS = 6000
 PACES = (0.0, 0.8, 1.0, 1.2, 1.4, 1.6)

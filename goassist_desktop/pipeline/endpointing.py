@@ -18,26 +18,25 @@ from goassist_desktop.pipeline.sentence_signs import signs
 
 DETECTOR_CLIP: Final = 0.01
 """The detector is never taken to be surer than this of either answer."""
-BIAS: Final = 1.37
-DETECTOR: Final = 0.21
+BIAS: Final = 1.34
+DETECTOR: Final = 0.20
 """For each unit of the detector's log-odds."""
 WEIGHTS: Final = {
-    "trails": -1.54,
-    "unended": -0.30,
-    "asked": 0.61,
-    "dangles": -3.85,
-    "begins": -2.17,
-    "partial": -3.03,
-    "dictates": -1.66,
+    "trails": -1.53,
+    "unended": -0.33,
+    "asked": 0.63,
+    "dangles": -3.86,
+    "begins": -2.16,
+    "partial": -3.01,
+    "dictates": -1.64,
     "lists": -1.49,
-    "answers": -0.44,
-    "few": -0.46,
+    "few": -0.44,
 }
 """For each of the sentence's signs."""
 
-SURE: Final = 1.67
+SURE: Final = 1.56
 """From this score on the sentence is plainly done …"""
-UNSURE: Final = 1.54
+UNSURE: Final = 1.37
 """… at this one it may be either …"""
 OPEN: Final = -1.08
 """… and from here down it is plainly open. Between them the wait changes evenly."""

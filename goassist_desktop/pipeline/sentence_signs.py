@@ -115,10 +115,8 @@ class Signs(NamedTuple):
     """Digits or letters of a number that may go on."""
     lists: bool
     """The last item of a list without the "and" before it."""
-    answers: bool
-    """One to three words that are a whole answer."""
     few: bool
-    """At most three other words: people often pause after so few."""
+    """At most three words that are no answer in themselves: people often pause after so few."""
 
 
 def signs(text: str) -> Signs:
@@ -148,7 +146,6 @@ def signs(text: str) -> Signs:
         partial=_is_partial(plain, clauses, verbs, asked=text.endswith("?")),
         dictates=_dictates(words, text),
         lists=_lists(clauses),
-        answers=len(words) <= 3 and words[0] in _ANSWERS,
         few=len(words) <= 3 and words[0] not in _ANSWERS,
     )
 
