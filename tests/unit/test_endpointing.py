@@ -132,9 +132,20 @@ def test_a_slow_speaker_is_waited_for_longer_but_not_when_plainly_done() -> None
     assert policy.wait_ms(0.97, DONE[0]) == 200
 
 
-def test_breath_and_pauses_long_ago_tell_nothing_of_the_pace() -> None:
+def test_breath_does_not_hide_a_slow_pace() -> None:
+    slow, breathing = EndOfTurn(), EndOfTurn()
+    for _ in range(8):
+        slow.note_pause(1200)
+        breathing.note_pause(1200)
+    for _ in range(20):
+        breathing.note_pause(100)
+    for text in OPEN:
+        assert breathing.wait_ms(0.5, text) == slow.wait_ms(0.5, text)
+
+
+def test_pauses_long_ago_tell_nothing_of_the_pace() -> None:
     fresh, policy = EndOfTurn(), EndOfTurn()
-    for pause_ms in (1500, *[400] * 8, *[100] * 20):
+    for pause_ms in (1500, 1500, *[400] * 8):
         policy.note_pause(pause_ms)
     for text in OPEN:
         assert policy.wait_ms(0.5, text) == fresh.wait_ms(0.5, text)
