@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from goassist_desktop.pipeline.endpoints.capture import CaptureChain, Decimator, EchoPresence
+from goassist_desktop.pipeline.endpoints.capture import CaptureChain, Decimator
 from goassist_desktop.pipeline.endpoints.room import Room
 from goassist_desktop.pipeline.resampling import resample
 from tests.signals import level_db, likeness, speech
@@ -133,16 +133,3 @@ def test_at_headphones_the_user_is_heard_over_the_assistant():
     _, kept = likeness(captured(mic, played)[during], said)
     _, alone = likeness(captured(mic)[during], said)
     assert kept > 0.98 * alone
-
-
-@pytest.mark.parametrize("gain_db", [0, -20, -35])
-@pytest.mark.parametrize("delay_ms", [20, 300])
-def test_an_echo_is_never_taken_for_none(gain_db, delay_ms):
-    played = whole_blocks(speech("two_cities_1", RATE_HZ))[: 12 * RATE_HZ]
-    played[:RATE_HZ] = 0
-    response = Room(echo_delay_ms=delay_ms, echo_gain_db=gain_db).echo_response(RATE_HZ)
-    spectrum = np.fft.rfft(played, 2 * len(played)) * np.fft.rfft(response, 2 * len(played))
-    mic = np.fft.irfft(spectrum)[: len(played)].astype(np.float32) + noise(len(played), -70)
-    presence = EchoPresence()
-    blocks = zip(mic.reshape(-1, 480), played.reshape(-1, 480), strict=True)
-    assert all(presence.update(near, far) for near, far in blocks)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from pywebrtc_audio import AudioProcessor
 
+from goassist_desktop.pipeline.endpoints import residual_echo
+from goassist_desktop.pipeline.endpoints.linear_echo import LinearEcho
+from goassist_desktop.pipeline.endpoints.residual_echo import ResidualEcho
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, BLOCK_MS, Samples
 
 DEVICE_RATE_HZ = 48_000
@@ -17,25 +18,14 @@ _TAPS = 97
 _CUTOFF_HZ = 7200.0
 _KAISER_BETA = 6.0  # stop band 63 dB down, from 8.1 kHz on
 
-# AEC3 with noise suppression is late by this much, whatever it hears.
-_PROCESSOR_DELAY_SAMPLES = 224
+# Noise suppression is late by this much, whatever it hears.
+_PROCESSOR_DELAY_SAMPLES = 96
 
 # Suppression takes 12 dB off the noise floor and gain gives at most 12 dB back, so that silence is
 # never louder than it was; within that, neither recognition nor the seen onset of speech over echo
 # depended on level or gain.
 _NOISE_SUPPRESSION_LEVEL = 1
 _MAX_GAIN_DB = 12.0
-
-# For EchoPresence. Levels are smoothed over 100 ms; an echo may be half a second late.
-_SMOOTHING = 0.1
-_PLAYING_DB = -30.0
-_SILENT_DB = -60.0
-_BACKGROUND_RISE_DB = 0.02
-_RISE_DB = 6.0
-_INAUDIBLE = 10 ** (-75 / 10)
-_LONGEST_ECHO_BLOCKS = 50
-_PROOF_BLOCKS = 15
-_PROOF_HOLDS_BLOCKS = 500
 
 
 class Decimator:
@@ -64,48 +54,12 @@ class Decimator:
         return np.ascontiguousarray(np.convolve(self._buffer, self._taps, "valid")[::_FACTOR])
 
 
-class EchoPresence:
-    """Whether the loudspeaker is heard in the microphone at all.
-
-    An echo canceller takes everything for echo until it has learnt the room, and learns nothing
-    where there is none: at headphones it was deaf for the first seconds of every reply. What
-    proves that there is no echo is a moment in which the loudspeaker plays, and the microphone
-    stays at its own background. It holds for the next seconds of playing, whoever speaks in them.
-    """
-
-    def __init__(self) -> None:
-        self._near: float | None = None  # mean squares, smoothed
-        self._far = 0.0
-        self._background_db = math.inf
-        self._playing_blocks = 0
-        self._quiet_blocks = 0
-        self._since_proof = _PROOF_HOLDS_BLOCKS
-
-    def update(self, near: Samples, far: Samples) -> bool:
-        """10 ms of the microphone and of what was played, any rate. True: there may be an echo."""
-        near_power, far_power = (float(np.mean(np.square(x))) for x in (near, far))
-        self._near = near_power if self._near is None else self._near
-        self._near += _SMOOTHING * (near_power - self._near)
-        self._far += _SMOOTHING * (far_power - self._far)
-        near_db, far_db = (10 * math.log10(power + _INAUDIBLE) for power in (self._near, self._far))
-        if far_db < _SILENT_DB:
-            self._background_db = min(near_db, self._background_db + _BACKGROUND_RISE_DB)
-        self._playing_blocks = self._playing_blocks + 1 if far_db > _PLAYING_DB else 0
-        if self._playing_blocks > _LONGEST_ECHO_BLOCKS:
-            self._since_proof += 1
-            quiet = near_db < self._background_db + _RISE_DB
-            self._quiet_blocks = self._quiet_blocks + 1 if quiet else 0
-            if self._quiet_blocks >= _PROOF_BLOCKS and self._background_db < math.inf:
-                self._since_proof = 0
-        return self._since_proof >= _PROOF_HOLDS_BLOCKS
-
-
 class CaptureChain:
     """What the microphone heard, without what the loudspeaker played, at 16 kHz.
 
-    High pass, echo cancellation (AEC3), noise suppression and gain are those of WebRTC's audio
-    processing module. The echo may lag its reference by 0 to about 500 ms; it is found without a
-    hint as long as the lag stays put.
+    A linear filter takes away the echo it can predict; what is left is attenuated as far as what
+    is played explains it; high pass, noise suppression and gain are those of WebRTC's audio
+    processing module. The echo may lag its reference by 0 to 500 ms, which need not be known.
 
     With `echo` off the microphone is only decimated.
     """
@@ -116,14 +70,14 @@ class CaptureChain:
     def __init__(self, *, echo: bool = True) -> None:
         self._mic = Decimator()
         self._rendered = Decimator()
+        self._linear = LinearEcho()
+        self._residual = ResidualEcho()
         self._processor: AudioProcessor | None = None
-        self._presence = EchoPresence()
         self.delay_samples = Decimator.delay_samples
         if echo:
-            self.delay_samples += _PROCESSOR_DELAY_SAMPLES
+            self.delay_samples += residual_echo.DELAY_SAMPLES + _PROCESSOR_DELAY_SAMPLES
             self._processor = AudioProcessor(
                 sample_rate=ANALYSIS_RATE_HZ,
-                echo_cancellation=True,
                 noise_suppression=True,
                 high_pass_filter=True,
                 auto_gain_control=True,
@@ -141,6 +95,10 @@ class CaptureChain:
         far = self._rendered.process(rendered)
         if self._processor is None:
             return [near]
-        if not self._presence.update(near, far):
-            far = np.zeros_like(far)  # nothing to cancel, and nothing to mistake for it
-        return [self._processor.process(near, far)]
+        residual = self._linear.process(near, far)
+        if residual is None:
+            return [self._processor.process(self._residual.rest(near))]
+        cleaned = self._residual.process(residual)
+        if self._residual.lost:
+            self._linear.mistrust()
+        return [self._processor.process(cleaned)]

@@ -1,0 +1,166 @@
+"""Attenuates what the linear filter left of the echo, as far as the echo explains it.
+
+What the loudspeaker plays is known, and so is how far its prediction may be wrong: per band, what
+is not clearly louder than that is taken for echo, and brought down to the noise of the room. What
+remains looks like room to voice activity, not like speech, and not like silence with holes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from goassist_desktop.pipeline.endpoints.echo_delay import BLOCK, FFT, LONGEST_BLOCKS, power
+from goassist_desktop.pipeline.endpoints.linear_echo import BINS, Residual
+from goassist_desktop.pipeline.frames import Samples
+
+Bands = npt.NDArray[np.float64]
+
+DELAY_SAMPLES = 32
+"""The output is this much later than the input: half of the filter that attenuates."""
+_TAPS = 2 * DELAY_SAMPLES + 1
+
+# Bins of 50 Hz, in bands as wide as those of hearing (Glasberg and Moore, 1990), 100 Hz to 7.5 kHz.
+_EDGES = np.array([2, 4, 6, 8, 10, 12, 15, 18, 22, 26, 31, 37, 44, 52, 62, 74, 88, 105, 125, 150])
+_BANDS = len(_EDGES) - 1
+_PLACES = np.concatenate([[0.0], (_EDGES[:-1] + _EDGES[1:]) / 2, [BINS - 1.0]])
+
+_MARGIN = 2.0
+_DISTORTED = 0.01
+_SPREAD = 0.001
+_TAIL = 0.8
+_MEMORY = 0.5
+_COHERENT = 0.15
+_MIN_OPEN = 0.2
+_OPEN = 0.3
+_LOST = -0.35
+_LOST_BLOCKS = 40
+_LEAST = 1e-7
+_FILL = 2.0
+_NOISE_RISE = 1.005
+_NOTHING = 1e-9
+_AUDIBLE = 1e-3
+_COUPLING = 2.0
+_COUPLING_LEAST = 1e-6
+_COUPLING_RISE = 1.02
+_WRONG_STEP_DB = 0.03
+_WRONG_QUANTILE = 0.25
+_WRONG_OFFSET_DB = 9.0
+_WRONG_MOST_DB = 19.0
+
+
+class ResidualEcho:
+    """Works block by block; `lost` says that the prediction of the last block was plainly wrong."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._lost_blocks = 0
+        self._noise = np.full(_BANDS, np.inf)
+        self._power = np.ones(_BANDS)
+        self._echo_power = np.full(_BANDS, _NOTHING)
+        self._cross = np.zeros(_BANDS, np.complex128)
+        self._tail = np.zeros(_BANDS)
+        self._wrong_db = np.zeros(_BANDS)
+        self._coupling = np.full(_BANDS, _COUPLING)
+        self._heard = 0
+        self._buffer = np.zeros(BLOCK + _TAPS - 1, np.float32)
+        self._open = np.zeros(_TAPS, np.float32)
+        self._open[DELAY_SAMPLES] = 1
+        self._taps = self._open
+        self._window = np.hanning(_TAPS + 2)[1:-1]
+        self._ramp = (np.arange(1, BLOCK + 1) / BLOCK).astype(np.float32)
+
+    def rest(self, samples: Samples) -> Samples:
+        """A block (160,) in which nothing of the loudspeaker can be heard."""
+        padded = np.concatenate([np.zeros(BLOCK, np.float32), samples])
+        heard = np.fft.rfft(padded).astype(np.complex64)
+        self._smooth_power(_by_band(power(heard)))
+        self._noise = np.minimum(self._noise * _NOISE_RISE, self._power)
+        return self._filtered(samples, self._open)
+
+    def process(self, residual: Residual) -> Samples:
+        """A block (160,) with what is left of the echo, attenuated."""
+        heard = _by_band(power(residual.spectrum)) + _NOTHING
+        self._smooth_power(heard)
+        self._noise = np.minimum(self._noise, self._power)
+        if residual.echo is None:
+            explained = self._unknown(_by_band(residual.unsure))
+        else:
+            explained = self._known(residual, heard)
+        gain = 1 - explained / heard
+        if np.mean(gain > _OPEN) < _MIN_OPEN:  # speech is never in single bands
+            gain[:] = 0
+        gain = np.maximum(gain, np.clip(_FILL * self._noise / heard, _LEAST, 1))
+        return self._filtered(residual.samples, self._design(np.sqrt(gain)))
+
+    def _smooth_power(self, heard: Bands) -> None:
+        self._power += (1 - _MEMORY) * (heard + _NOTHING - self._power)
+
+    def _unknown(self, played: Bands) -> Bands:
+        """Explained by what was played, of which nobody knows how loud it is heard.
+
+        The most there can be, until enough was played without being found: then no more than was
+        heard in the quietest moments of playing.
+        """
+        loud = played > _AUDIBLE
+        self._heard += bool(loud.any())
+        if self._heard > LONGEST_BLOCKS + 10:
+            ratio = np.where(loud, self._power / (played + _NOTHING), self._coupling)
+            risen = np.minimum(self._coupling * _COUPLING_RISE, ratio)
+            self._coupling = np.clip(risen, _COUPLING_LEAST, _COUPLING)
+        return 2 * _MARGIN * self._coupling * played
+
+    def _known(self, residual: Residual, heard: Bands) -> Bands:
+        assert residual.echo is not None
+        echo = _by_band(power(residual.echo))
+        unsure = _by_band(residual.unsure)
+        cross = _by_band(residual.spectrum * np.conj(residual.echo))
+        self._tail = np.maximum(echo, _TAIL * self._tail)
+        self._follow_errors(heard, unsure, echo > _AUDIBLE)
+        self._notice_loss(cross, heard, echo)
+        wrong = 10 ** (self._wrong_db / 10)
+        explained = wrong * unsure + _DISTORTED * self._tail + _SPREAD * self._tail.sum()
+        if self._lost_blocks:
+            explained += self._tail
+        self._cross += (1 - _MEMORY) * (cross - self._cross)
+        self._echo_power += (1 - _MEMORY) * (echo - self._echo_power)
+        coherence = np.square(np.abs(self._cross)) / (self._power * self._echo_power + _NOTHING)
+        same = np.clip((coherence - _COHERENT) / (1 - _COHERENT), 0, 1)
+        return np.asarray(_MARGIN * explained + 2 * same * heard)
+
+    def _follow_errors(self, heard: Bands, unsure: Bands, audible: npt.NDArray[np.bool_]) -> None:
+        """By how much the filter underestimates its errors, from the quieter moments of playing."""
+        level = self._wrong_db - _WRONG_OFFSET_DB
+        above = heard > unsure * 10 ** (level / 10)
+        down = _WRONG_STEP_DB * (1 - _WRONG_QUANTILE) / _WRONG_QUANTILE
+        step = np.where(above, _WRONG_STEP_DB, -down)
+        self._wrong_db = np.clip(self._wrong_db + audible * step, 0, _WRONG_MOST_DB)
+
+    def _notice_loss(self, cross: npt.NDArray[np.complex128], heard: Bands, echo: Bands) -> None:
+        """Where the residual holds the prediction upside down, there was no such echo."""
+        audible = echo > _AUDIBLE
+        likeness = cross.real / np.sqrt(heard * echo + _NOTHING)
+        self.lost = bool(audible.sum() > _BANDS // 2 and np.mean(likeness[audible]) < _LOST)
+        self._lost_blocks = _LOST_BLOCKS if self.lost else max(0, self._lost_blocks - 1)
+
+    def _design(self, gain: Bands) -> Samples:
+        """A linear-phase filter with these gains in the bands."""
+        response = np.interp(np.arange(BINS), _PLACES, np.concatenate([gain[:1], gain, gain[-1:]]))
+        taps = np.roll(np.fft.irfft(response, FFT), DELAY_SAMPLES)[:_TAPS]
+        return np.asarray(taps * self._window, np.float32)
+
+    def _filtered(self, samples: Samples, taps: Samples) -> Samples:
+        self._buffer[: _TAPS - 1] = self._buffer[BLOCK:]
+        self._buffer[_TAPS - 1 :] = samples
+        before, self._taps = self._taps, taps
+        if before is self._open and taps is self._open:
+            return self._buffer[DELAY_SAMPLES : DELAY_SAMPLES + BLOCK].copy()
+        old, new = (np.convolve(self._buffer, each, "valid") for each in (before, taps))
+        return np.asarray(old + self._ramp * (new - old), np.float32)
+
+
+def _by_band(spectrum: npt.NDArray[np.inexact]) -> Any:
+    """Sums over the bands; real for powers, complex for products of spectra."""
+    return np.add.reduceat(spectrum, _EDGES)[:-1]
