@@ -63,7 +63,7 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class TurnTaking:
     pause_ms: float = _setting(200.0, low=100, high=1000)
-    unsure_ms: float = _setting(1000.0, low=200, high=5000)
+    unsure_ms: float = _setting(850.0, low=200, high=5000)
     open_ms: float = _setting(1800.0, low=200, high=10000)
 
 

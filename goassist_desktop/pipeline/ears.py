@@ -222,10 +222,10 @@ class Ears:
         self._speaking = True
         self._suspected = None
         self._last_speech = self._partial_at = self._memory.end
-        if self._pause is not None:
-            self._policy.note_pause((onset - self._pause.offset) / MS)
-            self._pause = None
-        if self._utterance is None:
+        self._pause = None
+        if self._utterance is not None:  # they go on, perhaps after we thought they had finished
+            self._policy.note_pause((onset - self._last_offset) / MS)
+        else:
             self._begin(max(self._last_offset, onset - PREROLL_MS * MS), onset)
         self._tell(SpeechStarted(self._ms(onset)))
 

@@ -60,12 +60,6 @@ def score(probability: float, text: str) -> float:
     )
 
 
-def plainly_open(text: str) -> bool:
-    """Whether the words so far can not be the end of a sentence."""
-    seen = signs(text)
-    return seen.trails or seen.dangles or seen.begins
-
-
 @dataclass(slots=True)
 class EndOfTurn:
     """How long to wait, in ms since the user's last sound. One for each session."""
@@ -100,10 +94,6 @@ class EndOfTurn:
             return self.unsure_ms
         usual_ms = PACE * sum(self._pauses) / len(self._pauses)
         return min(max(self.unsure_ms, usual_ms), max(self.unsure_ms, self.open_ms))
-
-    def finished(self, silence_ms: float, probability: float, text: str) -> bool:
-        """Whether the turn is over after this much silence, `probability` being the detector's."""
-        return silence_ms >= self.wait_ms(probability, text)
 
 
 def _between(value: float, low: float, at_low: float, high: float, at_high: float) -> float:
