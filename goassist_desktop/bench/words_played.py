@@ -15,12 +15,20 @@ from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.frames import Samples, Speech
 from goassist_desktop.pipeline.resampling import resample
 
+UNPLAYED = 2
+"""After so many pieces that were not played none is: one alone may be too short to tell."""
+LAST_WORDS = 3
+"""So many at the end of an answer are looked for although nothing follows them."""
 SAME = 0.9
 """Normalised correlation. A fade of 10 ms takes 0.02 to 0.05 off it, half a word 0.3."""
+QUIETER = 0.25
+"""A place with less of the word's energy is not the word."""
 COARSE = 6
 """Searched at 8 kHz first, where a word's own place stands out; then to the sample."""
 SHORTEST_S = 0.05
-"""What is shorter is not looked for: half a syllable resembles many."""
+"""What is shorter is left out: half a syllable resembles many."""
+TELLING_S = 0.2
+"""What is longer is found anywhere; shorter words only where the longer ones say they are."""
 LONGEST_WAIT_S = 40.0
 """A piece of speech is played at most this long after the one before it."""
 
@@ -48,23 +56,53 @@ def words_played(
 
     Words the voice can not say, and those too short to tell, are left out.
     """
+    sounds: list[Samples] = []
     found: list[Played] = []
+    unplayed = 0
     for piece in speech:
-        offset: int | None = None  # of the piece in the recording, as its last word found says
+        places = [] if unplayed >= UNPLAYED else _places(piece, loudspeaker, start, end)
+        unplayed = 0 if places else unplayed + 1
         for word in piece.words:
             sound = piece.samples[word.start : word.end]
             if len(sound) < SHORTEST_S * DEVICE_RATE_HZ or not sound.any():
                 continue
-            at = None
-            if offset is not None and _alike(sound, loudspeaker.samples[:end], offset + word.start):
-                at = offset + word.start
-            if at is None:
-                at = _search(sound, loudspeaker, start, end)
-            if at is not None:
-                start = at
-                offset = at - word.start
-            found.append(Played(word.text, at))
-    return found
+            at = (place + word.start for place in places)
+            whole = (n for n in at if _alike(sound, loudspeaker.samples[:end], n))
+            found.append(Played(word.text, next(whole, None)))
+            sounds.append(sound)
+    return _filled(found, sounds, loudspeaker, start, end)
+
+
+def _filled(
+    words: list[Played], sounds: Sequence[Samples], loudspeaker: Loudspeaker, start: int, end: int
+) -> list[Played]:
+    """Look for short words that were said between two holds, or last, where they have to be."""
+    at = start
+    for n, word in enumerate(words):
+        if word.at is None:
+            later = (w.at + len(s) for w, s in zip(words[n:], sounds[n:], strict=True) if w.at)
+            before = next(later, end if len(words) - n <= LAST_WORDS else at)
+            words[n] = word = Played(word.text, _search(sounds[n], loudspeaker, at, before))
+        if word.at is not None:
+            at = word.at
+    return words
+
+
+def _places(piece: Speech, loudspeaker: Loudspeaker, start: int, end: int) -> list[int]:
+    """Where the piece would begin for each stretch of it that was played: one, or one more for
+    each time it was held."""
+    places: list[int] = []
+    for word in piece.words:
+        sound = piece.samples[word.start : word.end]
+        if len(sound) < TELLING_S * DEVICE_RATE_HZ or not sound.any():
+            continue
+        recording = loudspeaker.samples[:end]
+        if places and _alike(sound, recording, places[-1] + word.start):
+            continue
+        at = _search(sound, loudspeaker, max([start, *(p + word.start for p in places)]), end)
+        if at is not None:
+            places.append(at - word.start)
+    return places
 
 
 def lost(words: Sequence[Played]) -> list[str]:
@@ -101,11 +139,14 @@ def _search(sound: Samples, loudspeaker: Loudspeaker, start: int, end: int) -> i
     if len(part) < len(small) or not small.any():
         return None
     size = 1 << (len(part) + len(small) - 1).bit_length()
-    spectrum = np.fft.rfft(part, size) * np.conj(np.fft.rfft(small, size))
+    # In 64 bits: what rounding makes of a loud place must not outweigh a silent one.
+    spectra = (np.fft.rfft(x.astype(np.float64), size) for x in (part, small))
+    spectrum = next(spectra) * np.conj(next(spectra))
     product = np.fft.irfft(spectrum, size)[: len(part) - len(small) + 1]
     energy = np.concatenate([[0.0], np.cumsum(np.square(part, dtype=np.float64))])
-    power = np.maximum(energy[len(small) :] - energy[: -len(small)], 1e-6)
-    likeness = product / (np.sqrt(power) * np.linalg.norm(small))
+    own = float(np.sum(np.square(small, dtype=np.float64)))
+    power = np.maximum(energy[len(small) :] - energy[: -len(small)], QUIETER * own)
+    likeness = product / np.sqrt(power * own)
     best = (begin + int(np.argmax(likeness))) * COARSE
     recording = loudspeaker.samples[:end]
     near = range(max(0, best - COARSE), best + COARSE + 1)
