@@ -17,7 +17,8 @@ LONGEST_BLOCKS = 50
 
 _FIRST_BIN, _END_BIN = 4, 104  # 200 Hz to 5.2 kHz, where speech is
 _MEMORY = np.float32(0.97)  # of what was heard, per block: 0.3 s
-_LOOK_EVERY_BLOCKS = 5
+_LOOK_EVERY_BLOCKS = 3
+_SEEN = 3  # times in a row: in the first 0.1 s wrong lags were seen twice
 _CERTAIN = 20.0  # the peak against the root mean square of all lags; chance reaches about 10
 _AUDIBLE = 1e-6  # mean square of what is played, -60 dB
 _WARM_UP_BLOCKS = 6
@@ -46,6 +47,7 @@ class DelayFinder:
         self._whitened = np.zeros((LONGEST_BLOCKS, FFT // 2 + 1), np.complex64)
         self._heard = 0
         self._last = -1
+        self._seen = 0
 
     def update(self, near: Samples, far: Samples, known: int | None) -> int | None:
         """Blocks (160,) of the microphone and the reference; the lag in samples when it is sure.
@@ -81,9 +83,9 @@ class DelayFinder:
         if known is not None and not known <= peak < known + _NEAR_SAMPLES:
             if lags[peak] < _BETTER * lags[known : known + _NEAR_SAMPLES].max():
                 found = -1
-        sure = found >= 0 and abs(found - self._last) <= 1
+        self._seen = self._seen + 1 if found >= 0 and abs(found - self._last) <= 1 else 1
         self._last = found
-        return found if sure else None
+        return found if found >= 0 and self._seen >= _SEEN else None
 
 
 def power(spectrum: Complex) -> Power:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,9 @@ _REPLAY_BLOCKS = 50
 _HISTORY_BLOCKS = _REPLAY_BLOCKS + PARTS + LONGEST_BLOCKS + 2
 _REST_BLOCKS = LONGEST_BLOCKS + PARTS
 """With nothing played for so long, nothing of it can be heard."""
+
+_LOST_BLOCKS = 40
+_FOUND_BLOCKS = 5
 
 _KEEP = np.float32(0.9985**2)
 _PRIOR = 0.3
@@ -97,8 +100,10 @@ class KalmanFilter:
         prior = (_PRIOR * coupling * shape[:, None]).astype(np.float32)
         self._doubt = np.maximum(self._doubt, prior)
 
-    def mistrust(self) -> None:
-        self.expect(float(power(self._filter).mean(1).sum()))
+    @property
+    def coupling(self) -> Power:
+        """Power of the echo against what is played, as the filter has learnt it."""
+        return np.asarray(power(self._filter).sum(0), np.float32)
 
     def refer(self, far: Samples) -> None:
         """Take a block of the reference without listening."""
@@ -140,6 +145,8 @@ class LinearEcho:
         self._padded = np.zeros(FFT, np.float32)
         self._played = np.zeros((LONGEST_BLOCKS, BINS), np.float32)  # power, in a ring
         self._at = 0
+        self._coupling = np.zeros(BINS, np.float32)
+        self._lost_blocks = 0
         self._silent_blocks = _REST_BLOCKS
         self.delay: int | None = None
         """Of the filter's begin behind the reference, in samples; None: not known yet."""
@@ -149,7 +156,11 @@ class LinearEcho:
         return self._silent_blocks >= _REST_BLOCKS
 
     def mistrust(self) -> None:
-        self._filter.mistrust()
+        """The echo is not where it was: it may be anywhere, as loud as it was."""
+        if self._lost_blocks <= 0:
+            self._coupling = 2 * self._filter.coupling
+            self._filter.expect(float(self._coupling.mean()))
+        self._lost_blocks = _LOST_BLOCKS
 
     def process(self, near: Samples, far: Samples) -> Residual | None:
         """Blocks (160,) at 16 kHz. None: nothing was played that could be heard."""
@@ -163,11 +174,16 @@ class LinearEcho:
         lag = self._finder.update(near, far, self.delay)
         if lag is not None:
             self._follow(lag)
+        self._at = (self._at + 1) % LONGEST_BLOCKS
+        self._played[self._at] = power(self._spectrum(far))
         if self.delay is None:
-            self._at = (self._at + 1) % LONGEST_BLOCKS
-            self._played[self._at] = power(self._spectrum(far))
             return Residual(near, self._spectrum(near), None, self._played.max(0))
-        return self._filter.process(near, self._reference(0))
+        residual = self._filter.process(near, self._reference(0))
+        if self._lost_blocks > 0:
+            self._lost_blocks -= 1
+            anywhere = self._coupling * self._played.max(0)
+            residual = replace(residual, unsure=np.maximum(residual.unsure, anywhere))
+        return residual
 
     def _spectrum(self, block: Samples) -> Complex:
         self._padded[BLOCK:] = block
@@ -182,11 +198,12 @@ class LinearEcho:
         """The echo was found at `lag`: take the filter there, with the room that is known."""
         if self.delay is None:
             self.delay = max(0, lag - LEAD_SAMPLES)
-            self._filter.expect(self._coupling())
+            self._filter.expect(self._loudness())
             self._relearn()
         elif abs(lag - self.delay - self._filter.peak) > _MOVED_SAMPLES:  # it jumped
             self.delay = max(0, lag - self._filter.peak)
-            self._filter.expect(self._coupling())
+            self._lost_blocks = min(self._lost_blocks, _FOUND_BLOCKS)
+            self._filter.expect(self._loudness())
             self._relearn()
         elif abs(lag - self.delay - LEAD_SAMPLES) > _MOVED_SAMPLES:  # it drifted
             delay = max(0, lag - LEAD_SAMPLES)
@@ -194,7 +211,7 @@ class LinearEcho:
             self.delay = delay
             self._rewind()
 
-    def _coupling(self) -> float:
+    def _loudness(self) -> float:
         """Power of what was heard against what was played, in the last half second."""
         heard = np.mean(np.square(self._near))
         played = np.mean([np.square(self._reference(ago)) for ago in range(_REPLAY_BLOCKS)])

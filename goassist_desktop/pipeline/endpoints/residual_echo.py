@@ -28,15 +28,18 @@ _BANDS = len(_EDGES) - 1
 _PLACES = np.concatenate([[0.0], (_EDGES[:-1] + _EDGES[1:]) / 2, [BINS - 1.0]])
 
 _MARGIN = 2.0
-_DISTORTED = 0.01
-_SPREAD = 0.001
+_DISTORTED = 0.002
+_SPREAD = 0.0001
 _TAIL = 0.8
 _MEMORY = 0.5
 _COHERENT = 0.15
-_MIN_OPEN = 0.2
+_MIN_OPEN = 0.12
 _OPEN = 0.3
 _LOST = -0.35
-_LOST_BLOCKS = 40
+_MISSING = -0.4
+_LOST_AT_ONCE = -0.18
+_SURPRISE_DB = 12.0
+_AS_LOUD = 1.5
 _LEAST = 1e-7
 _FILL = 2.0
 _NOISE_RISE = 1.005
@@ -56,7 +59,6 @@ class ResidualEcho:
 
     def __init__(self) -> None:
         self.lost = False
-        self._lost_blocks = 0
         self._noise = np.full(_BANDS, np.inf)
         self._power = np.ones(_BANDS)
         self._echo_power = np.full(_BANDS, _NOTHING)
@@ -119,11 +121,9 @@ class ResidualEcho:
         cross = _by_band(residual.spectrum * np.conj(residual.echo))
         self._tail = np.maximum(echo, _TAIL * self._tail)
         self._follow_errors(heard, unsure, echo > _AUDIBLE)
-        self._notice_loss(cross, heard, echo)
+        self.lost = _lost(cross, heard, echo, unsure)
         wrong = 10 ** (self._wrong_db / 10)
         explained = wrong * unsure + _DISTORTED * self._tail + _SPREAD * self._tail.sum()
-        if self._lost_blocks:
-            explained += self._tail
         self._cross += (1 - _MEMORY) * (cross - self._cross)
         self._echo_power += (1 - _MEMORY) * (echo - self._echo_power)
         coherence = np.square(np.abs(self._cross)) / (self._power * self._echo_power + _NOTHING)
@@ -137,13 +137,6 @@ class ResidualEcho:
         down = _WRONG_STEP_DB * (1 - _WRONG_QUANTILE) / _WRONG_QUANTILE
         step = np.where(above, _WRONG_STEP_DB, -down)
         self._wrong_db = np.clip(self._wrong_db + audible * step, 0, _WRONG_MOST_DB)
-
-    def _notice_loss(self, cross: npt.NDArray[np.complex128], heard: Bands, echo: Bands) -> None:
-        """Where the residual holds the prediction upside down, there was no such echo."""
-        audible = echo > _AUDIBLE
-        likeness = cross.real / np.sqrt(heard * echo + _NOTHING)
-        self.lost = bool(audible.sum() > _BANDS // 2 and np.mean(likeness[audible]) < _LOST)
-        self._lost_blocks = _LOST_BLOCKS if self.lost else max(0, self._lost_blocks - 1)
 
     def _design(self, gain: Bands) -> Samples:
         """A linear-phase filter with these gains in the bands."""
@@ -164,3 +157,17 @@ class ResidualEcho:
 def _by_band(spectrum: npt.NDArray[np.inexact]) -> Any:
     """Sums over the bands; real for powers, complex for products of spectra."""
     return np.add.reduceat(spectrum, _EDGES)[:-1]
+
+
+def _lost(cross: npt.NDArray[np.complex128], heard: Bands, echo: Bands, unsure: Bands) -> bool:
+    """Where the residual holds the prediction upside down, there was no such echo."""
+    audible = echo > _AUDIBLE
+    if audible.sum() <= _BANDS // 2:
+        return False
+    cross, heard, echo, unsure = (x[audible] for x in (cross, heard, echo, unsure))
+    if np.median(cross.real / echo) > _MISSING:
+        return False
+    likeness = float(np.mean(cross.real / np.sqrt(heard * echo)))
+    surprise_db = float(np.mean(10 * np.log10(heard / (unsure + _NOTHING))))
+    sudden = surprise_db > _SURPRISE_DB and heard.sum() < _AS_LOUD * echo.sum()
+    return likeness < (_LOST_AT_ONCE if sudden else _LOST)
