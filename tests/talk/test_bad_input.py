@@ -299,13 +299,16 @@ def test_zeros_are_silence(listen: Listen) -> None:
     assert words[0].startswith("How"), words
 
 
+CUT_FOR_EVER = pytest.mark.xfail(strict=True, reason="each beat cuts the same word for ever")
+
+
 @pytest.mark.parametrize(
     "room",
     [
         pytest.param(
             under(STORY, bad.music(38.4), 15),
             id="music",
-            marks=pytest.mark.xfail(strict=True, reason="each beat cuts the same word for ever"),
+            marks=CUT_FOR_EVER,
         ),
         pytest.param(
             Room(echo_delay_ms=60, echo_gain_db=-10, noise=bad.mains_hum(2, -30)), id="hum and echo"
@@ -324,6 +327,7 @@ def test_a_background_does_not_end_the_reply(listen: Listen, room: Room) -> None
     assert heard.fades <= 2
 
 
+@CUT_FOR_EVER
 def test_words_over_the_reply_and_music_stop_it(listen: Listen) -> None:
     question = recording(STORY)
 
@@ -331,7 +335,8 @@ def test_words_over_the_reply_and_music_stop_it(listen: Listen) -> None:
         until.endpoint.say(question)
         reply = await until.reply_to(until.endpoint.said[-1])
         await until.position(reply + 5 * DEVICE_RATE_HZ)
-        await asks(GERMANY)(until)
+        until.endpoint.say(recording(GERMANY))
+        await waits(12)(until)
 
     heard = listen(deed, under(STORY, bad.music(38.4), 15))
     story, answer = heard.turns
