@@ -46,6 +46,7 @@ from goassist_desktop.pipeline.workers import Engines
 from goassist_desktop.talk import read_recording
 
 MS = DEVICE_RATE_HZ // 1000
+LIMITS_MS = {"p50": 110.0, "p95": 150.0}
 STOPPING = ("words", "people", "stop")
 """Kinds of sound that end the answer; the others must not."""
 ROUND = (
@@ -275,8 +276,7 @@ def figures(held: Sequence[Held]) -> list[Figure]:
     stopping = [o for o in outcomes if o.over.kind in STOPPING]
     passing = [o for o in outcomes if o.over.kind not in STOPPING]
     hours = sum(one.own_s for one in held) / 3600
-    limits = {"p50": 110.0, "p95": 150.0}
-    silences = [Figure("onset to silence", "ms", _silences(stopping), limits)]
+    silences = [Figure("onset to silence", "ms", _silences(stopping), LIMITS_MS)]
     for level_db in sorted(LEVELS_DB):
         at = [o for o in stopping if o.over.level_db == level_db]
         silences.append(Figure(f"… at {level_db:+g} dB", "ms", _silences(at)))
@@ -320,9 +320,11 @@ def _report(scene: Scene, held: Held, console: Console) -> None:
     median = slow[len(slow) // 2] if slow else 0
     console.print(f"  {scene}: {median:.0f} ms", style="dim")
     for outcome in held.outcomes:
+        over, ms = outcome.over, outcome.silence_ms
         wrong = "missed" if outcome.missed else "stopped" if outcome.stopped_wrongly else ""
+        if not wrong and over.kind in STOPPING and ms is not None and ms > LIMITS_MS["p95"]:
+            wrong = f"{ms:.0f} ms"
         if wrong:
-            over = outcome.over
             console.print(f"    {over.name} at {over.level_db:+g} dB: {wrong}", style="yellow")
     if held.lost_words:
         console.print(f"    lost: {', '.join(held.lost_words)}", style="yellow", markup=False)

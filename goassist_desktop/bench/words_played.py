@@ -130,12 +130,11 @@ def _alike(sound: Samples, recording: Samples, at: int) -> bool:
 
 
 def _search(sound: Samples, loudspeaker: Loudspeaker, start: int, end: int) -> int | None:
-    """The likeliest place from `start` on, if the sound is whole there."""
+    """The likeliest place in [start, end), if the sound is whole there."""
     small = resample(sound, DEVICE_RATE_HZ, DEVICE_RATE_HZ // COARSE)
     begin = start // COARSE
-    part = loudspeaker.coarse[
-        begin : begin + round(LONGEST_WAIT_S * DEVICE_RATE_HZ / COARSE) + len(small)
-    ]
+    longest = round(LONGEST_WAIT_S * DEVICE_RATE_HZ / COARSE)
+    part = loudspeaker.coarse[begin : min(begin + longest, end // COARSE)]
     if len(part) < len(small) or not small.any():
         return None
     size = 1 << (len(part) + len(small) - 1).bit_length()

@@ -48,8 +48,8 @@ def test_what_is_below_the_floor_may_jump():
 
 def test_a_probability_is_weak_evidence_without_a_jump():
     evidence = settled()
-    assert not feed(evidence, 1, QUIET, 0.19)[0].weak
-    assert feed(evidence, 1, QUIET, 0.2)[0].weak
+    assert not feed(evidence, 1, QUIET, 0.34)[0].weak
+    assert feed(evidence, 1, QUIET, 0.35)[0].weak
 
 
 def test_two_frames_of_speech_in_a_row_are_strong_evidence():
