@@ -44,6 +44,7 @@ inside the recorded questions are longer, 430 ms and more."""
 NAMES = {
     "response_gap": "response gap",
     "ttfa": "TTFA",
+    "endpoint_delay": "endpoint delay",
     "decision_delay": "decision delay",
     "recognition": "recognition",
     "head_start": "head start",

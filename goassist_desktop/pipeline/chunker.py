@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-FIRST_WORDS = 7
+FIRST_WORDS = 6
 """The first clause has at most this many words, and SLACK_WORDS more where they sound better."""
 SLACK_WORDS = 3
-NATURAL_WORDS = 5
+NATURAL_WORDS = 4
 """… and ends after this many already, where a conjunction or preposition follows."""
 FEWEST_WORDS = 4
 """Fewer words are not worth a clause of their own, short of a sentence end or a first comma."""

@@ -18,20 +18,23 @@ FINAL_TEXT: Final = "final_text"
 """The words of the utterance were known."""
 FIRST_TOKEN: Final = "first_token"
 FIRST_CLAUSE: Final = "first_clause"
+ENDPOINT: Final = "endpoint"
+"""Sound, words and silence were enough to say that the user has finished."""
 DECISION: Final = "decision"
-"""The turn detector said the user has finished."""
+"""The user was taken to have finished: with the endpoint, or when there was something to answer."""
 FIRST_AUDIO: Final = "first_audio"
 """First audible reply sample at the loudspeaker."""
 AUDIO_END: Final = "audio_end"
 """Last audible reply sample at the loudspeaker."""
 
 MARKS: Final = (
-    ONSET, OFFSET, DECISION, FINAL_TEXT, FIRST_TOKEN, FIRST_CLAUSE, FIRST_AUDIO, AUDIO_END,
+    ONSET, OFFSET, ENDPOINT, DECISION, FINAL_TEXT, FIRST_TOKEN, FIRST_CLAUSE, FIRST_AUDIO, AUDIO_END,
 )  # fmt: skip
 
 INTERVALS: Final = {
     "ttfa": (DECISION, FIRST_AUDIO),
     "response_gap": (OFFSET, FIRST_AUDIO),
+    "endpoint_delay": (OFFSET, ENDPOINT),
     "decision_delay": (OFFSET, DECISION),
     "recognition": (OFFSET, FINAL_TEXT),
     "head_start": (FINAL_TEXT, DECISION),

@@ -37,7 +37,7 @@ ACTIVITY_LAG_MS = 200
 SOUNDING_MS = 30
 SUSPICION_MS = 250
 """What is not known as speech after this was none."""
-READ_MS = 100
+READ_MS = 80
 """Silence after which the words are read. Stops inside words are shorter, nearly always."""
 JUDGE_MS = 200
 """Silence with which the turn detector is asked: with less it was not trained."""

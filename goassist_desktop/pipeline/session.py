@@ -49,9 +49,9 @@ WORDLESS_READINGS = 3
 """Held, and still no real words after this many readings: we go on speaking."""
 CLOSE_S = 0.5
 """The longest wait, at the end, for an engine in the middle of something."""
-RIPEN_MS = 300
-"""A decision waits this much longer for the model's first word: until then nothing could be said,
-and the user may still go on."""
+RIPEN_MS = 600
+"""A decision waits this much longer for the first clause of the reply: until then nothing could be
+said, and the user may still go on."""
 UNCLEAR_MS = 1000
 """Speech this long without a word in it is answered with a question, once in a row."""
 
@@ -200,7 +200,7 @@ class Session:
             self._inbox.put_nowait(_ReplyHeard(turn))
 
     def _ripe(self, turn: Turn, since_ms: float) -> bool:
-        return turn.begun or self.clock.now_ms - since_ms >= RIPEN_MS
+        return turn.ready or self.clock.now_ms - since_ms >= RIPEN_MS
 
     async def _prepare(self) -> None:
         """Everything that would cost the first turn time: phrases, and the prompt in the cache."""
@@ -335,6 +335,7 @@ class Session:
         elif self._turn is not None:
             self._asked_again = False
             self._ripening = self.clock.now_ms
+            self._marks.set(mark.ENDPOINT, self._ripening)
 
     async def _decide(self) -> None:
         self._marks.set(mark.DECISION, self.clock.now_ms)

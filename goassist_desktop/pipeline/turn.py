@@ -127,9 +127,9 @@ class Turn:
         return self._task is not None and self._task.done()
 
     @property
-    def begun(self) -> bool:
-        """Whether the model has answered with a first word, or never will."""
-        return self.done or self.marks.get(mark.FIRST_TOKEN) is not None
+    def ready(self) -> bool:
+        """Whether there is something to say, or never will be."""
+        return self.done or self.marks.get(mark.FIRST_CLAUSE) is not None
 
     @property
     def sounding(self) -> bool:

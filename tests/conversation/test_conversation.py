@@ -16,7 +16,7 @@ from goassist_desktop.pipeline.session import RIPEN_MS
 from goassist_desktop.pipeline.turn import Phrase
 from tests.fakes import virtual_time
 from tests.fakes.stage import RATE_HZ, Conversation
-from tests.fakes.tones import USER
+from tests.fakes.tones import USER, cough
 
 
 def echo(text: str) -> str:
@@ -714,9 +714,9 @@ def test_a_dismissed_sound_has_to_be_louder_to_be_suspected_again(tmp_path: Path
             await talk.say("tell a story")
             await talk.until_state(State.SPEAKING)
             await talk.pass_time(2.0)
-            for _ in range(5):
-                await talk.cough(0.03)
-                await talk.pass_time(0.5)
+            for loudness in (1.0, 0.25, 0.25, 0.25):
+                await talk.sound(loudness * cough(0.03, RATE_HZ))
+                await talk.pass_time(0.3)
             await talk.until_quiet()
 
     virtual_time.run(main())
