@@ -326,5 +326,7 @@ def _report(scene: Scene, held: Held, console: Console) -> None:
             wrong = f"{ms:.0f} ms"
         if wrong:
             console.print(f"    {over.name} at {over.level_db:+g} dB: {wrong}", style="yellow")
+    if held.own_stops:
+        console.print(f"    stopped by itself: {held.own_stops} times", style="yellow")
     if held.lost_words:
         console.print(f"    lost: {', '.join(held.lost_words)}", style="yellow", markup=False)
