@@ -28,7 +28,8 @@ AUDIO_END: Final = "audio_end"
 """Last audible reply sample at the loudspeaker."""
 
 MARKS: Final = (
-    ONSET, OFFSET, ENDPOINT, DECISION, FINAL_TEXT, FIRST_TOKEN, FIRST_CLAUSE, FIRST_AUDIO, AUDIO_END,
+    ONSET, OFFSET, ENDPOINT, DECISION,
+    FINAL_TEXT, FIRST_TOKEN, FIRST_CLAUSE, FIRST_AUDIO, AUDIO_END,
 )  # fmt: skip
 
 INTERVALS: Final = {

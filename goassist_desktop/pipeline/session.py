@@ -49,6 +49,7 @@ WORDLESS_READINGS = 3
 """Held, and still no real words after this many readings: we go on speaking."""
 CLOSE_S = 0.5
 """The longest wait, at the end, for an engine in the middle of something."""
+READ_AHEAD_WORDS = 3
 RIPEN_MS = 600
 """A decision waits this much longer for the first clause of the reply: until then nothing could be
 said, and the user may still go on."""
@@ -124,6 +125,7 @@ class Session:
         self._marks = Marks()
         self._barge_ins: list[BargeIn] = []
         self._onset_ms = 0.0
+        self._read_words = 0  # of those the user is saying, by the model
         self._ripening: float | None = None  # when the ears said that the turn is over
         self._wordless_readings = 0
         self._asked_again = False
@@ -277,10 +279,14 @@ class Session:
                 await self._feed(Event.NO_WORDS)
 
     def _read_ahead(self, text: str) -> None:
-        """The last word may still change; the model can read the others already."""
-        words = " ".join(text.split()[:-1])
-        if words and (self._prefilling is None or self._prefilling.done()):
-            self._prefill(words)
+        """The last word may still change; the model can read the others already.
+
+        A few at a time: reading one costs as much as reading five.
+        """
+        words = text.split()[:-1]
+        if len(words) >= self._read_words + READ_AHEAD_WORDS:
+            self._read_words = len(words)
+            self._prefill(" ".join(words))
 
     def _weigh(self, text: str) -> Evidence:
         evidence = weigh(text)
@@ -401,6 +407,7 @@ class Session:
         self._marks.set(mark.OFFSET, paused.offset_ms)
         self._marks.set(mark.FINAL_TEXT, self.clock.now_ms)
         self._barge_ins = []
+        self._read_words = 0
         self._ripening = None
         self.speculations += 1
         self._turn = Turn(
