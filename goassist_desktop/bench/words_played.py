@@ -58,10 +58,11 @@ def words_played(
     """
     sounds: list[Samples] = []
     found: list[Played] = []
-    unplayed = 0
+    unplayed, began = 0, start
     for piece in speech:
         places = [] if unplayed >= UNPLAYED else _places(piece, loudspeaker, start, end)
         unplayed = 0 if places else unplayed + 1
+        start = max([start, *places])
         for word in piece.words:
             sound = piece.samples[word.start : word.end]
             if len(sound) < SHORTEST_S * DEVICE_RATE_HZ or not sound.any():
@@ -70,7 +71,7 @@ def words_played(
             whole = (n for n in at if _alike(sound, loudspeaker.samples[:end], n))
             found.append(Played(word.text, next(whole, None)))
             sounds.append(sound)
-    return _filled(found, sounds, loudspeaker, start, end)
+    return _filled(found, sounds, loudspeaker, began, end)
 
 
 def _filled(

@@ -93,6 +93,13 @@ def test_words_of_another_answer_are_not_found():
     assert {word.at for word in words} == {None}
 
 
+def test_long_answers_are_found_to_their_end():
+    pieces = [speech(3, seed) for seed in (11, 12, 13)]
+    recording = played(*(part for piece in pieces for part in (piece.samples, 30.0)))
+    words = words_played(pieces, Loudspeaker(recording), 0, len(recording))
+    assert all(word.at is not None for word in words)
+
+
 def test_words_are_found_only_within_their_answers_time():
     answer = speech(3, seed=7)
     recording = Loudspeaker(played(1.0, answer.samples, 1.0))
