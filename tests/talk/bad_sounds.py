@@ -29,7 +29,9 @@ def recording(name: str, start_s: float = 0.0, end_s: float | None = None) -> Sa
     """A recording of tests/data, by its path there without ".flac", or a part of it."""
     samples, rate_hz = soundfile.read(DATA / f"{name}.flac", dtype="float32")
     last = None if end_s is None else round(end_s * rate_hz)
-    return resample(samples[round(start_s * rate_hz) : last], rate_hz, DEVICE_RATE_HZ)
+    return resample(
+        np.asarray(samples[round(start_s * rate_hz) : last], np.float32), rate_hz, DEVICE_RATE_HZ
+    )
 
 
 def level_db(speech: Samples) -> float:
