@@ -23,6 +23,8 @@ _CERTAIN = 20.0  # the peak against the root mean square of all lags; chance rea
 _AUDIBLE = 1e-6  # mean square of what is played, -60 dB
 _WARM_UP_BLOCKS = 6
 _BETTER = 2.0
+_ALONE = 1.5
+_REFLECTIONS = 40
 _NEAR_SAMPLES = 64
 
 
@@ -46,6 +48,8 @@ class DelayFinder:
         self._near = np.zeros(FFT, np.float32)
         self._whitened = np.zeros((LONGEST_BLOCKS, FFT // 2 + 1), np.complex64)
         self._heard = 0
+        self.suspects = False
+        """Whether there is an echo, be its lag sure or not."""
         self._last = -1
         self._seen = 0
 
@@ -79,7 +83,10 @@ class DelayFinder:
         # Where nothing was played yet there is no chance of a peak either.
         played = np.count_nonzero(np.any(self._past[:LONGEST_BLOCKS], axis=1)) * BLOCK
         mean = float(np.sqrt(np.sum(np.square(lags)) / max(1, played)))
-        found = peak if lags[peak] > _CERTAIN * mean else -1
+        # A vowel is like itself some periods later, and as sure of the wrong lag.
+        self.suspects = bool(lags[peak] > _CERTAIN * mean)
+        others = np.concatenate([lags[: max(0, peak - _REFLECTIONS)], lags[peak + _REFLECTIONS :]])
+        found = peak if self.suspects and lags[peak] > _ALONE * others.max() else -1
         if known is not None and not known <= peak < known + _NEAR_SAMPLES:
             if lags[peak] < _BETTER * lags[known : known + _NEAR_SAMPLES].max():
                 found = -1

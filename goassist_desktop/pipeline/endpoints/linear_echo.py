@@ -30,6 +30,8 @@ _REST_BLOCKS = LONGEST_BLOCKS + PARTS
 
 _LOST_BLOCKS = 40
 _FOUND_BLOCKS = 5
+_ABSENT_BLOCKS = LONGEST_BLOCKS + 10
+_LOUD = 1e-5
 
 _KEEP = np.float32(0.9985**2)
 _PRIOR = 0.3
@@ -56,6 +58,8 @@ class Residual:
     unsure: Power
     """Expected power of the echo that is still in `spectrum`; with nothing known, the most that was
     played in the last half second."""
+    heard: bool = True
+    """Whether there is an echo. Without a doubt there is none only after LONGEST_BLOCKS."""
 
 
 class KalmanFilter:
@@ -147,6 +151,7 @@ class LinearEcho:
         self._at = 0
         self._coupling = np.zeros(BINS, np.float32)
         self._lost_blocks = 0
+        self._unheard_blocks = 0
         self._silent_blocks = _REST_BLOCKS
         self.delay: int | None = None
         """Of the filter's begin behind the reference, in samples; None: not known yet."""
@@ -174,10 +179,15 @@ class LinearEcho:
         lag = self._finder.update(near, far, self.delay)
         if lag is not None:
             self._follow(lag)
+        if self._finder.suspects:
+            self._unheard_blocks = 0
+        elif float(np.mean(np.square(far))) > _LOUD:
+            self._unheard_blocks += 1
         self._at = (self._at + 1) % LONGEST_BLOCKS
         self._played[self._at] = power(self._spectrum(far))
         if self.delay is None:
-            return Residual(near, self._spectrum(near), None, self._played.max(0))
+            absent = self._unheard_blocks > _ABSENT_BLOCKS
+            return Residual(near, self._spectrum(near), None, self._played.max(0), not absent)
         residual = self._filter.process(near, self._reference(0))
         if self._lost_blocks > 0:
             self._lost_blocks -= 1

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from goassist_desktop.pipeline.endpoints.echo_delay import BLOCK, FFT, LONGEST_BLOCKS, power
+from goassist_desktop.pipeline.endpoints.echo_delay import BLOCK, FFT, power
 from goassist_desktop.pipeline.endpoints.linear_echo import BINS, Residual
-from goassist_desktop.pipeline.frames import Samples
+from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples
 
 Bands = npt.NDArray[np.float64]
 
@@ -25,23 +25,28 @@ _TAPS = 2 * DELAY_SAMPLES + 1
 # Bins of 50 Hz, in bands as wide as those of hearing (Glasberg and Moore, 1990), 100 Hz to 7.5 kHz.
 _EDGES = np.array([2, 4, 6, 8, 10, 12, 15, 18, 22, 26, 31, 37, 44, 52, 62, 74, 88, 105, 125, 150])
 _BANDS = len(_EDGES) - 1
+_WHITE = np.diff(_EDGES) * float(BLOCK)
+"""Power in the bands of a block of white noise whose samples have a mean square of 1."""
 _PLACES = np.concatenate([[0.0], (_EDGES[:-1] + _EDGES[1:]) / 2, [BINS - 1.0]])
 
-_MARGIN = 2.0
-_DISTORTED = 0.002
-_SPREAD = 0.0001
+_MARGIN = 3.0
+_DISTORTED = 0.003
+_SPREAD = 0.0002
 _TAIL = 0.8
 _MEMORY = 0.5
+_STEADY_MEMORY = 0.9
 _COHERENT = 0.15
 _MIN_OPEN = 0.12
 _OPEN = 0.3
-_LOST = -0.35
-_MISSING = -0.4
-_LOST_AT_ONCE = -0.18
+_UNLIKE = 0.35
+_MISSING = 0.4
+_MISSING_AT_ONCE = 0.15
+_UNLIKE_AT_ONCE = 0.18
 _SURPRISE_DB = 12.0
 _AS_LOUD = 1.5
 _LEAST = 1e-7
-_FILL = 2.0
+_UNDER_NOISE = 0.03
+_NOISE_BIAS = 1.5
 _NOISE_RISE = 1.005
 _NOTHING = 1e-9
 _AUDIBLE = 1e-3
@@ -61,16 +66,19 @@ class ResidualEcho:
         self.lost = False
         self._noise = np.full(_BANDS, np.inf)
         self._power = np.ones(_BANDS)
+        self._steady = np.ones(_BANDS)
         self._echo_power = np.full(_BANDS, _NOTHING)
         self._cross = np.zeros(_BANDS, np.complex128)
         self._tail = np.zeros(_BANDS)
         self._wrong_db = np.zeros(_BANDS)
         self._coupling = np.full(_BANDS, _COUPLING)
-        self._heard = 0
         self._buffer = np.zeros(BLOCK + _TAPS - 1, np.float32)
         self._open = np.zeros(_TAPS, np.float32)
         self._open[DELAY_SAMPLES] = 1
         self._taps = self._open
+        self._random = np.random.default_rng(0)
+        self._white = self._random.standard_normal(ANALYSIS_RATE_HZ).astype(np.float32)
+        self._comfort_taps = np.zeros(_TAPS, np.float32)
         self._window = np.hanning(_TAPS + 2)[1:-1]
         self._ramp = (np.arange(1, BLOCK + 1) / BLOCK).astype(np.float32)
 
@@ -79,40 +87,43 @@ class ResidualEcho:
         padded = np.concatenate([np.zeros(BLOCK, np.float32), samples])
         heard = np.fft.rfft(padded).astype(np.complex64)
         self._smooth_power(_by_band(power(heard)))
-        self._noise = np.minimum(self._noise * _NOISE_RISE, self._power)
-        return self._filtered(samples, self._open)
+        self._noise = np.minimum(self._noise * _NOISE_RISE, self._steady)
+        return self._filtered(samples, None)
 
     def process(self, residual: Residual) -> Samples:
         """A block (160,) with what is left of the echo, attenuated."""
         heard = _by_band(power(residual.spectrum)) + _NOTHING
         self._smooth_power(heard)
-        self._noise = np.minimum(self._noise, self._power)
+        self._noise = np.minimum(self._noise, self._steady)
         if residual.echo is None:
-            explained = self._unknown(_by_band(residual.unsure))
+            explained = self._unknown(residual)
         else:
             explained = self._known(residual, heard)
         gain = 1 - explained / heard
         if np.mean(gain > _OPEN) < _MIN_OPEN:  # speech is never in single bands
             gain[:] = 0
-        gain = np.maximum(gain, np.clip(_FILL * self._noise / heard, _LEAST, 1))
-        return self._filtered(residual.samples, self._design(np.sqrt(gain)))
+        noise = _NOISE_BIAS * self._noise
+        gain = np.maximum(gain, np.clip(_UNDER_NOISE * noise / heard, _LEAST, 1))
+        missing = np.maximum(noise - gain * heard, 0) / _WHITE
+        return self._filtered(residual.samples, np.sqrt(gain)) + self._comfort(np.sqrt(missing))
 
     def _smooth_power(self, heard: Bands) -> None:
         self._power += (1 - _MEMORY) * (heard + _NOTHING - self._power)
+        self._steady += (1 - _STEADY_MEMORY) * (heard + _NOTHING - self._steady)
 
-    def _unknown(self, played: Bands) -> Bands:
+    def _unknown(self, residual: Residual) -> Bands:
         """Explained by what was played, of which nobody knows how loud it is heard.
 
         The most there can be, until enough was played without being found: then no more than was
         heard in the quietest moments of playing.
         """
-        loud = played > _AUDIBLE
-        self._heard += bool(loud.any())
-        if self._heard > LONGEST_BLOCKS + 10:
+        played = np.asarray(_by_band(residual.unsure))
+        if not residual.heard:
+            loud = played > _AUDIBLE
             ratio = np.where(loud, self._power / (played + _NOTHING), self._coupling)
             risen = np.minimum(self._coupling * _COUPLING_RISE, ratio)
             self._coupling = np.clip(risen, _COUPLING_LEAST, _COUPLING)
-        return 2 * _MARGIN * self._coupling * played
+        return np.asarray(2 * _MARGIN * self._coupling * played)
 
     def _known(self, residual: Residual, heard: Bands) -> Bands:
         assert residual.echo is not None
@@ -144,13 +155,25 @@ class ResidualEcho:
         taps = np.roll(np.fft.irfft(response, FFT), DELAY_SAMPLES)[:_TAPS]
         return np.asarray(taps * self._window, np.float32)
 
-    def _filtered(self, samples: Samples, taps: Samples) -> Samples:
+    def _filtered(self, samples: Samples, gain: Bands | None) -> Samples:
+        """The block that is DELAY_SAMPLES older, with these gains; None: as it is."""
         self._buffer[: _TAPS - 1] = self._buffer[BLOCK:]
         self._buffer[_TAPS - 1 :] = samples
-        before, self._taps = self._taps, taps
-        if before is self._open and taps is self._open:
+        before, self._taps = self._taps, self._open if gain is None else self._design(gain)
+        if before is self._open and gain is None:
             return self._buffer[DELAY_SAMPLES : DELAY_SAMPLES + BLOCK].copy()
-        old, new = (np.convolve(self._buffer, each, "valid") for each in (before, taps))
+        return self._faded(self._buffer, before, self._taps)
+
+    def _comfort(self, gain: Bands) -> Samples:
+        """Noise for the block, as loud as the noise that was taken away."""
+        start = self._random.integers(len(self._white) - len(self._buffer))
+        before, self._comfort_taps = self._comfort_taps, self._design(gain)
+        white = self._white[start : start + len(self._buffer)]
+        return self._faded(white, before, self._comfort_taps)
+
+    def _faded(self, samples: Samples, before: Samples, after: Samples) -> Samples:
+        """`samples` filtered, from one filter to the next in the course of the block."""
+        old, new = (np.convolve(samples, taps, "valid") for taps in (before, after))
         return np.asarray(old + self._ramp * (new - old), np.float32)
 
 
@@ -164,10 +187,11 @@ def _lost(cross: npt.NDArray[np.complex128], heard: Bands, echo: Bands, unsure: 
     audible = echo > _AUDIBLE
     if audible.sum() <= _BANDS // 2:
         return False
-    cross, heard, echo, unsure = (x[audible] for x in (cross, heard, echo, unsure))
-    if np.median(cross.real / echo) > _MISSING:
-        return False
-    likeness = float(np.mean(cross.real / np.sqrt(heard * echo)))
+    cross = cross[audible]
+    heard, echo, unsure = (x[audible] for x in (heard, echo, unsure))
+    missing = -float(np.median(cross.real / echo))
+    likeness = -float(np.mean(cross.real / np.sqrt(heard * echo)))
     surprise_db = float(np.mean(10 * np.log10(heard / (unsure + _NOTHING))))
-    sudden = surprise_db > _SURPRISE_DB and heard.sum() < _AS_LOUD * echo.sum()
-    return likeness < (_LOST_AT_ONCE if sudden else _LOST)
+    if surprise_db > _SURPRISE_DB and heard.sum() < _AS_LOUD * echo.sum():
+        return missing > _MISSING_AT_ONCE and likeness > _UNLIKE_AT_ONCE
+    return missing > _MISSING and likeness > _UNLIKE
