@@ -23,6 +23,8 @@ from goassist_desktop.pipeline.errors import BadInput
 KINDS = {
     "latency": "response gap, first audio, each stage, memory",
     "turns": "whether it waits in a pause, and answers at the end",
+    "barge-in": "onset to silence over its own voice, missed and false stops",
+    "echo": "whether it hears itself: fades and stops in its own speech",
     "idle": "what listening costs while nobody speaks",
     "soak": "whether it stays well for half an hour",
 }
