@@ -149,6 +149,7 @@ class Ears:
         self._delay_ms = capture_delay_ms
         self._memory = Memory(MEMORY_MS * MS)
         self._speaking = False
+        self._began = 0  # when that was known
         self._last_speech = 0  # where voice activity was last high
         self._suspected: int | None = None  # since when
         self._last_offset = 0  # of the last speech that was read
@@ -212,7 +213,10 @@ class Ears:
             self._tell(SpeechSuspected(self._ms(self._sound_began())))
 
     def _listen_on(self, heard: Heard) -> None:
-        if self._memory.end - min(self._last_speech, heard.sound_end) >= READ_MS * MS:
+        last = self._last_speech
+        if heard.sound_end > self._began:  # else it is too soft for the rule on levels
+            last = min(last, heard.sound_end)
+        if self._memory.end - last >= READ_MS * MS:
             self._speech_paused()
         else:
             self._read_partial()
@@ -221,7 +225,7 @@ class Ears:
         onset = self._sound_began()
         self._speaking = True
         self._suspected = None
-        self._last_speech = self._partial_at = self._memory.end
+        self._began = self._last_speech = self._partial_at = self._memory.end
         self._pause = None
         if self._utterance is not None:  # they go on, perhaps after we thought they had finished
             self._policy.note_pause((onset - self._last_offset) / MS)
@@ -296,7 +300,10 @@ class Ears:
         assert utterance is not None
         now = self._memory.end
         if now - utterance.settled_end >= LONGEST_MS * MS:
-            self._start(self._settle(utterance, self._quietest(now - 4000 * MS, now)))
+            start = utterance.settled_end
+            utterance.settled_end = self._quietest(now - 4000 * MS, now)
+            utterance.settled.append("")
+            self._start(self._settle(utterance, start))
         elif now - self._partial_at >= PARTIAL_MS * MS and not self._reading_partial:
             self._partial_at = now
             self._reading_partial = True
@@ -310,12 +317,10 @@ class Ears:
         if utterance is self._utterance and self._speaking:
             self._tell(PartialText(utterance.joined(text)))
 
-    async def _settle(self, utterance: _Utterance, cut: int) -> None:
-        """Read the part before `cut` for good, because the utterance grows too long."""
-        start, utterance.settled_end = utterance.settled_end, cut
-        place = len(utterance.settled)
-        utterance.settled.append("")
-        utterance.settled[place] = await self._read(start, cut)
+    async def _settle(self, utterance: _Utterance, start: int) -> None:
+        """Read what is settled from `start` on for good, because the utterance grows too long."""
+        place = len(utterance.settled) - 1
+        utterance.settled[place] = await self._read(start, utterance.settled_end)
 
     def _quietest(self, start: int, end: int) -> int:
         """Where in [start, end) the quietest tenth of a second has its middle."""

@@ -54,7 +54,16 @@ RIPEN_MS = 600
 """A decision waits this much longer for the first clause of the reply: until then nothing could be
 said, and the user may still go on."""
 UNCLEAR_MS = 1000
-"""Speech this long without a word in it is answered with a question, once in a row."""
+"""Speech this long without a word in it is answered with a question, once in a row …"""
+UNCLEAR_WAIT_MS = 600
+"""… after this much silence: without words nothing else tells whether they have finished."""
+CALM_MS = 10_000
+"""Fades for nothing are remembered for so long: music with a beat, or a hum that our own voice can
+not be told from, would else cut the same word for ever."""
+WEAK_FADES = 2
+"""After so many only speech fades us …"""
+STRONG_FADES = 4
+"""… and after so many only words stop us, until it was calm for CALM_MS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,7 @@ class Session:
         self._read_words = 0  # of those the user is saying, by the model
         self._ripening: float | None = None  # when the ears said that the turn is over
         self._wordless_readings = 0
+        self._resumed_ms: list[float] = []  # when we fell silent for nothing
         self._asked_again = False
         self._broken = False
         self._prefilling: asyncio.Task[None] | None = None
@@ -202,7 +212,8 @@ class Session:
             self._inbox.put_nowait(_ReplyHeard(turn))
 
     def _ripe(self, turn: Turn, since_ms: float) -> bool:
-        return turn.ready or self.clock.now_ms - since_ms >= RIPEN_MS
+        waited_ms = self.clock.now_ms - since_ms
+        return waited_ms >= RIPEN_MS or (turn.ready and waited_ms >= 0)
 
     async def _prepare(self) -> None:
         """Everything that would cost the first turn time: phrases, and the prompt in the cache."""
@@ -231,7 +242,7 @@ class Session:
     async def _handle(self, happening: _Happening) -> None:
         match happening:
             case SpeechSuspected(onset_ms):
-                if self.state is State.SPEAKING:
+                if self.state is State.SPEAKING and self._trusts(WEAK_FADES):
                     self._onset_ms = onset_ms
                     await self._feed(Event.ONSET)
             case SuspicionEnded():
@@ -239,6 +250,8 @@ class Session:
                     await self._feed(Event.NO_WORDS)
             case SpeechStarted(onset_ms):
                 self._publish(happening)
+                if self.state is State.SPEAKING and not self._trusts(STRONG_FADES):
+                    return  # words will tell
                 if self.state is not State.HELD:
                     self._onset_ms = onset_ms
                 await self._feed(Event.ONSET)
@@ -264,6 +277,15 @@ class Session:
                 if self._broken or not isinstance(error, EngineFailed):
                     raise error
                 self._publish(Notice("error", str(error)))
+
+    def _trusts(self, fades: int) -> bool:
+        """Whether evidence is worth a fade: not after so many for nothing. Asking is remembered."""
+        now = self.clock.now_ms
+        self._resumed_ms = [ms for ms in self._resumed_ms if now - ms < CALM_MS]
+        if len(self._resumed_ms) < fades:
+            return True
+        self._resumed_ms = [now] * len(self._resumed_ms)
+        return False
 
     async def _on_partial(self, text: str) -> None:
         """While the user speaks over us: stop at the first real words, not at their end."""
@@ -328,9 +350,8 @@ class Session:
         long_enough = paused.offset_ms - paused.onset_ms >= UNCLEAR_MS
         self._ears.forget()
         if long_enough and not self._asked_again:
-            self._asked_again = True
             await self._feed(Event.PAUSE)
-            await self._decide()
+            self._ripening = paused.offset_ms + UNCLEAR_WAIT_MS
 
     async def _on_turn_ended(self) -> None:
         if self.state is not State.LISTENING or self._paused is None:
@@ -339,7 +360,6 @@ class Session:
             self._publish(UserText(self._paused.text, final=True))
             await self._feed(Event.STOP_WORD)
         elif self._turn is not None:
-            self._asked_again = False
             self._ripening = self.clock.now_ms
             self._marks.set(mark.ENDPOINT, self._ripening)
 
@@ -389,6 +409,7 @@ class Session:
                 self._speaker.hold()
             case Command.RESUME:
                 self._note_barge_in("resumed")
+                self._resumed_ms.append(self.clock.now_ms)
                 self._ears.dismiss()
                 self._speaker.resume()
             case Command.FORGET:
@@ -429,6 +450,7 @@ class Session:
         turn = self._turn
         assert turn is not None
         self._turns_committed += 1
+        self._asked_again = not turn.user_text
         self._publish(UserText(turn.user_text, final=True))
         turn.commit()
         if turn.done:  # it failed while it waited
