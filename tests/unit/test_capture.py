@@ -133,3 +133,23 @@ def test_at_headphones_the_user_is_heard_over_the_assistant():
     _, kept = likeness(captured(mic, played)[during], said)
     _, alone = likeness(captured(mic)[during], said)
     assert kept > 0.98 * alone
+
+
+@pytest.mark.parametrize("starts_s", [1.0, 4.0])
+def test_the_user_is_heard_over_the_assistant_from_its_first_half_second_on(starts_s):
+    """As loud as the echo, from 0.5 s after the very first word of the assistant."""
+    played = whole_blocks(speech("two_cities_1", RATE_HZ))[: 8 * RATE_HZ]
+    played = np.append(np.zeros(RATE_HZ // 2, np.float32), played)[: len(played)]
+    response = Room(echo_delay_ms=60, echo_gain_db=-6).echo_response(RATE_HZ)
+    spectrum = np.fft.rfft(played, 2 * len(played)) * np.fft.rfft(response, 2 * len(played))
+    echo = np.fft.irfft(spectrum)[: len(played)]
+    user = np.zeros_like(played)
+    start = int(starts_s * RATE_HZ)
+    user[start : start + 3 * RATE_HZ] = speech("beckett", RATE_HZ, rms_db=-26)[: 3 * RATE_HZ]
+    mic = (echo + user + noise(len(played), -66)).astype(np.float32)
+    during = slice(start // 3, start // 3 + 3 * 16_000)
+    out, said = captured(mic, played)[during], resample(user, RATE_HZ, 16_000)[during]
+    lag, kept = likeness(out, said)
+    assert abs(lag) <= 4
+    assert kept > 0.8
+    assert level_db(out) > level_db(said) - 3

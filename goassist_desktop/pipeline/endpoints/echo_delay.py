@@ -19,12 +19,14 @@ _FIRST_BIN, _END_BIN = 4, 104  # 200 Hz to 5.2 kHz, where speech is
 _MEMORY = np.float32(0.97)  # of what was heard, per block: 0.3 s
 _LOOK_EVERY_BLOCKS = 3
 _SEEN = 3  # times in a row: in the first 0.1 s wrong lags were seen twice
-_CERTAIN = 20.0  # the peak against the root mean square of all lags; chance reaches about 10
+# The peak against the root mean square of all lags. Chance reaches 12, but seldom alone.
+_SUSPECT = 20.0
+_CERTAIN = 12.0
 _AUDIBLE = 1e-6  # mean square of what is played, -60 dB
 _WARM_UP_BLOCKS = 6
-_BETTER = 2.0
-_ALONE = 1.5
-_REFLECTIONS = 40
+_ALONE = 1.5  # against the best of all other lags
+_REFLECTIONS = 40  # samples around a peak that belong to it
+_BETTER = 2.0  # against what is where the echo was: its reverberation outlives a pause
 _NEAR_SAMPLES = 64
 
 
@@ -84,9 +86,9 @@ class DelayFinder:
         played = np.count_nonzero(np.any(self._past[:LONGEST_BLOCKS], axis=1)) * BLOCK
         mean = float(np.sqrt(np.sum(np.square(lags)) / max(1, played)))
         # A vowel is like itself some periods later, and as sure of the wrong lag.
-        self.suspects = bool(lags[peak] > _CERTAIN * mean)
+        self.suspects = bool(lags[peak] > _SUSPECT * mean)
         others = np.concatenate([lags[: max(0, peak - _REFLECTIONS)], lags[peak + _REFLECTIONS :]])
-        found = peak if self.suspects and lags[peak] > _ALONE * others.max() else -1
+        found = peak if lags[peak] > max(_CERTAIN * mean, _ALONE * others.max()) else -1
         if known is not None and not known <= peak < known + _NEAR_SAMPLES:
             if lags[peak] < _BETTER * lags[known : known + _NEAR_SAMPLES].max():
                 found = -1

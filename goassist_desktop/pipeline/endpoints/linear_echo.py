@@ -156,10 +156,6 @@ class LinearEcho:
         self.delay: int | None = None
         """Of the filter's begin behind the reference, in samples; None: not known yet."""
 
-    @property
-    def resting(self) -> bool:
-        return self._silent_blocks >= _REST_BLOCKS
-
     def mistrust(self) -> None:
         """The echo is not where it was: it may be anywhere, as loud as it was."""
         if self._lost_blocks <= 0:
@@ -169,13 +165,14 @@ class LinearEcho:
 
     def process(self, near: Samples, far: Samples) -> Residual | None:
         """Blocks (160,) at 16 kHz. None: nothing was played that could be heard."""
-        self._silent_blocks = 0 if far.any() else self._silent_blocks + 1
-        self._far[:-BLOCK] = self._far[BLOCK:]
-        self._far[-BLOCK:] = far
         self._near[:-BLOCK] = self._near[BLOCK:]
         self._near[-BLOCK:] = near
-        if self.resting:
+        self._silent_blocks = 0 if far.any() else self._silent_blocks + 1
+        if self._silent_blocks >= _REST_BLOCKS:
+            self._far[:] = 0
             return None
+        self._far[:-BLOCK] = self._far[BLOCK:]
+        self._far[-BLOCK:] = far
         lag = self._finder.update(near, far, self.delay)
         if lag is not None:
             self._follow(lag)

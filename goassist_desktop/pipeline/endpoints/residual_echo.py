@@ -27,7 +27,6 @@ _EDGES = np.array([2, 4, 6, 8, 10, 12, 15, 18, 22, 26, 31, 37, 44, 52, 62, 74, 8
 _BANDS = len(_EDGES) - 1
 _WHITE = np.diff(_EDGES) * float(BLOCK)
 """Power in the bands of a block of white noise whose samples have a mean square of 1."""
-_PLACES = np.concatenate([[0.0], (_EDGES[:-1] + _EDGES[1:]) / 2, [BINS - 1.0]])
 
 _MARGIN = 3.0
 _DISTORTED = 0.003
@@ -59,6 +58,17 @@ _WRONG_OFFSET_DB = 9.0
 _WRONG_MOST_DB = 19.0
 
 
+def _filters() -> Bands:
+    """Taps (bands, taps) of filters which open one band each; their responses add up to 1."""
+    places = (_EDGES[:-1] + _EDGES[1:]) / 2
+    responses = np.array([np.interp(np.arange(BINS), places, row) for row in np.eye(_BANDS)])
+    taps = np.roll(np.fft.irfft(responses, FFT), DELAY_SAMPLES, axis=1)[:, :_TAPS]
+    return np.asarray(taps * np.hanning(_TAPS + 2)[1:-1])
+
+
+_FILTERS = _filters()
+
+
 class ResidualEcho:
     """Works block by block; `lost` says that the prediction of the last block was plainly wrong."""
 
@@ -79,7 +89,6 @@ class ResidualEcho:
         self._random = np.random.default_rng(0)
         self._white = self._random.standard_normal(ANALYSIS_RATE_HZ).astype(np.float32)
         self._comfort_taps = np.zeros(_TAPS, np.float32)
-        self._window = np.hanning(_TAPS + 2)[1:-1]
         self._ramp = (np.arange(1, BLOCK + 1) / BLOCK).astype(np.float32)
 
     def rest(self, samples: Samples) -> Samples:
@@ -149,17 +158,11 @@ class ResidualEcho:
         step = np.where(above, _WRONG_STEP_DB, -down)
         self._wrong_db = np.clip(self._wrong_db + audible * step, 0, _WRONG_MOST_DB)
 
-    def _design(self, gain: Bands) -> Samples:
-        """A linear-phase filter with these gains in the bands."""
-        response = np.interp(np.arange(BINS), _PLACES, np.concatenate([gain[:1], gain, gain[-1:]]))
-        taps = np.roll(np.fft.irfft(response, FFT), DELAY_SAMPLES)[:_TAPS]
-        return np.asarray(taps * self._window, np.float32)
-
     def _filtered(self, samples: Samples, gain: Bands | None) -> Samples:
         """The block that is DELAY_SAMPLES older, with these gains; None: as it is."""
         self._buffer[: _TAPS - 1] = self._buffer[BLOCK:]
         self._buffer[_TAPS - 1 :] = samples
-        before, self._taps = self._taps, self._open if gain is None else self._design(gain)
+        before, self._taps = self._taps, self._open if gain is None else _design(gain)
         if before is self._open and gain is None:
             return self._buffer[DELAY_SAMPLES : DELAY_SAMPLES + BLOCK].copy()
         return self._faded(self._buffer, before, self._taps)
@@ -167,7 +170,7 @@ class ResidualEcho:
     def _comfort(self, gain: Bands) -> Samples:
         """Noise for the block, as loud as the noise that was taken away."""
         start = self._random.integers(len(self._white) - len(self._buffer))
-        before, self._comfort_taps = self._comfort_taps, self._design(gain)
+        before, self._comfort_taps = self._comfort_taps, _design(gain)
         white = self._white[start : start + len(self._buffer)]
         return self._faded(white, before, self._comfort_taps)
 
@@ -195,3 +198,8 @@ def _lost(cross: npt.NDArray[np.complex128], heard: Bands, echo: Bands, unsure: 
     if surprise_db > _SURPRISE_DB and heard.sum() < _AS_LOUD * echo.sum():
         return missing > _MISSING_AT_ONCE and likeness > _UNLIKE_AT_ONCE
     return missing > _MISSING and likeness > _UNLIKE
+
+
+def _design(gain: Bands) -> Samples:
+    """A linear-phase filter with these gains in the bands."""
+    return np.asarray(gain @ _FILTERS, np.float32)
