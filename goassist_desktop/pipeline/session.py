@@ -50,7 +50,7 @@ WORDLESS_READINGS = 3
 CLOSE_S = 0.5
 """The longest wait, at the end, for an engine in the middle of something."""
 READ_AHEAD_WORDS = 3
-RIPEN_MS = 600
+RIPEN_MS = 900
 """A decision waits this much longer for the first clause of the reply: until then nothing could be
 said, and the user may still go on."""
 UNCLEAR_MS = 1000
