@@ -58,7 +58,7 @@ class DelayFinder:
     def update(self, near: Samples, far: Samples, known: int | None) -> int | None:
         """Blocks (160,) of the microphone and the reference; the lag in samples when it is sure.
 
-        Seen twice in a row it is sure; between two looks, and without doubt removed, None.
+        `known` is where the echo was up to now: another lag has to be much better than that.
         """
         self._far[:BLOCK] = self._far[BLOCK:]
         self._far[BLOCK:] = far

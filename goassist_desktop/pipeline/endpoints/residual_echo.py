@@ -28,34 +28,51 @@ _BANDS = len(_EDGES) - 1
 _WHITE = np.diff(_EDGES) * float(BLOCK)
 """Power in the bands of a block of white noise whose samples have a mean square of 1."""
 
+# What of the residual is explained. Found with own speech in 48 rooms, so that voice activity sees
+# none of it, and as much as possible of a user up to 5 dB softer than the echo.
 _MARGIN = 3.0
+"""Errors exceed their expected power by so much at most: 9 in 10 measured ones do not reach it."""
 _DISTORTED = 0.003
+"""Part of the predicted echo that no linear filter finds, in its own band …"""
 _SPREAD = 0.0002
+"""… and in all others."""
 _TAIL = 0.8
-_MEMORY = 0.5
-_STEADY_MEMORY = 0.9
+"""Reverberation behind the filter's end, per block: 60 dB in 0.6 s."""
 _COHERENT = 0.15
-_MIN_OPEN = 0.12
-_OPEN = 0.3
-_UNLIKE = 0.35
-_MISSING = 0.4
-_MISSING_AT_ONCE = 0.15
-_UNLIKE_AT_ONCE = 0.18
+"""Squared coherence with the echo that is no accident any more."""
+_OPEN, _MIN_OPEN = 0.3, 0.12
+"""Speech leaves this much (in power) in this part of the bands; what does not is an accident."""
+
+# By how much the filter underestimates its errors: what a quarter of all moments stay under lies
+# 9 dB under the largest errors, while users are silent for a quarter of the time.
+_WRONG_QUANTILE = 0.25
+_WRONG_OFFSET_DB = 9.0
+_WRONG_STEP_DB = 0.03
+_WRONG_MOST_DB = 19.0
+
+# A prediction of what is not there: the residual is like it, upside down (whitened, -1 to 1), and
+# this part of it is missing in the median band. At once if the residual is a surprise, and no
+# louder than an echo would be; a user is seldom all of that, and unlike.
+_UNLIKE, _MISSING = 0.35, 0.4
+_UNLIKE_AT_ONCE, _MISSING_AT_ONCE = 0.18, 0.15
 _SURPRISE_DB = 12.0
 _AS_LOUD = 1.5
-_LEAST = 1e-7
-_UNDER_NOISE = 0.03
-_NOISE_BIAS = 1.5
-_NOISE_RISE = 1.005
-_NOTHING = 1e-9
-_AUDIBLE = 1e-3
+
+# Before the first echo was found: power against what is played, at most, and how it is lowered.
 _COUPLING = 2.0
 _COUPLING_LEAST = 1e-6
 _COUPLING_RISE = 1.02
-_WRONG_STEP_DB = 0.03
-_WRONG_QUANTILE = 0.25
-_WRONG_OFFSET_DB = 9.0
-_WRONG_MOST_DB = 19.0
+
+_UNDER_NOISE = 0.03
+"""Attenuated to 15 dB under the noise; made noise fills up. The echo itself at the noise's level
+was still heard as speech."""
+_LEAST = 1e-7
+_NOISE_BIAS = 1.5  # the mean against the minimum of 0.1 s means
+_NOISE_RISE = 1.005  # per block at rest: 2 dB a second
+_MEMORY = 0.5
+_STEADY_MEMORY = 0.9
+_AUDIBLE = 1e-3  # power in a band; -52 dB in one of them
+_NOTHING = 1e-9
 
 
 def _filters() -> Bands:
@@ -75,8 +92,8 @@ class ResidualEcho:
     def __init__(self) -> None:
         self.lost = False
         self._noise = np.full(_BANDS, np.inf)
-        self._power = np.ones(_BANDS)
-        self._steady = np.ones(_BANDS)
+        self._power = np.zeros(_BANDS)
+        self._steady = np.zeros(_BANDS)
         self._echo_power = np.full(_BANDS, _NOTHING)
         self._cross = np.zeros(_BANDS, np.complex128)
         self._tail = np.zeros(_BANDS)
@@ -117,6 +134,8 @@ class ResidualEcho:
         return self._filtered(residual.samples, np.sqrt(gain)) + self._comfort(np.sqrt(missing))
 
     def _smooth_power(self, heard: Bands) -> None:
+        if not self._steady.any():
+            self._power, self._steady = heard.copy(), heard + _NOTHING
         self._power += (1 - _MEMORY) * (heard + _NOTHING - self._power)
         self._steady += (1 - _STEADY_MEMORY) * (heard + _NOTHING - self._steady)
 
