@@ -247,11 +247,16 @@ class Ears:
         self._speaking = False
         utterance, end = self._utterance, self._memory.end
         assert utterance is not None
-        near = max(utterance.onset, self._last_speech - 1000 * MS)
-        found = edges(self._memory.read(near, end))
-        self._last_offset = self._last_speech if found is None else near + found[1]
+        self._last_offset = self._sound_ended()
         self._pause = _Pause(self._last_offset)
         self._start(self._read_pause(utterance, self._pause, end))
+
+    def _sound_ended(self) -> int:
+        """One past the last sample of speech; a soft last consonant may follow a silence."""
+        assert self._utterance is not None
+        near = max(self._utterance.onset, self._last_speech - 1000 * MS)
+        found = edges(self._memory.read(near, self._memory.end))
+        return self._last_speech if found is None else near + found[1]
 
     def _weigh_silence(self, pause: _Pause) -> None:
         """Ask the turn detector when it is time, and say when the turn is over."""
@@ -259,11 +264,12 @@ class Ears:
         if not pause.judged and silence_ms >= JUDGE_MS:
             pause.judged = True
             assert self._utterance is not None
+            self._last_offset = pause.offset = max(pause.offset, self._sound_ended())
             self._start(self._judge(self._utterance, pause))
         if pause.text is not None and pause.probability is not None:
             if silence_ms >= self._policy.wait_ms(pause.probability, pause.text):
                 self._pause = None
-                self._tell(TurnEnded())
+                self._tell(TurnEnded(self._ms(pause.offset)))
 
     def _ms(self, position: int) -> float:
         return position / MS - self._delay_ms

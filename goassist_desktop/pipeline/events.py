@@ -47,7 +47,10 @@ class SpeechPaused:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The turn detector says the user has finished."""
+    """Sound, words and silence say that the user has finished."""
+
+    offset_ms: float
+    """Their last sample: better known now than when the silence began."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,8 +260,8 @@ class Session:
                 await self._on_partial(text)
             case SpeechPaused():
                 await self._on_pause(happening)
-            case TurnEnded():
-                await self._on_turn_ended()
+            case TurnEnded(offset_ms):
+                await self._on_turn_ended(offset_ms)
             case _ReplyReady(turn):
                 if turn is self._turn and self.state is State.LISTENING:
                     await self._decide()
@@ -351,9 +351,10 @@ class Session:
         self._ears.forget()
         if long_enough and not self._asked_again:
             await self._feed(Event.PAUSE)
+            self._marks.set(mark.OFFSET, paused.offset_ms)
             self._ripening = paused.offset_ms + UNCLEAR_WAIT_MS
 
-    async def _on_turn_ended(self) -> None:
+    async def _on_turn_ended(self, offset_ms: float) -> None:
         if self.state is not State.LISTENING or self._paused is None:
             return
         if is_stop(self._paused.text):
@@ -361,6 +362,7 @@ class Session:
             await self._feed(Event.STOP_WORD)
         elif self._turn is not None:
             self._ripening = self.clock.now_ms
+            self._marks.set(mark.OFFSET, offset_ms)
             self._marks.set(mark.ENDPOINT, self._ripening)
 
     async def _decide(self) -> None:
@@ -425,7 +427,6 @@ class Session:
         self._turns_begun += 1
         self._marks = Marks()
         self._marks.set(mark.ONSET, paused.onset_ms)
-        self._marks.set(mark.OFFSET, paused.offset_ms)
         self._marks.set(mark.FINAL_TEXT, self.clock.now_ms)
         self._barge_ins = []
         self._read_words = 0
