@@ -106,11 +106,11 @@ def test_a_rehearsal_is_the_same_every_time() -> None:
     def once() -> list[SessionEvent]:
         events: list[SessionEvent] = []
         endpoint = RecordingEndpoint(CaptureChain(echo=False), realtime=False)
-        rehearse(settings, engines, endpoint, script, events.append)
+        with loaded_engines(settings) as engines:  # what the model's cache holds tips its words
+            rehearse(settings, engines, endpoint, script, events.append)
         return events
 
-    with loaded_engines(settings) as engines:
-        events, again = once(), once()
+    events, again = once(), once()
     told, answered = (event for event in events if isinstance(event, TurnClosed))
     assert told.outcome == "interrupted"
     assert "berlin" in plain(answered.heard_text)
