@@ -61,7 +61,7 @@ _AS_LOUD = 1.5
 # Before the first echo was found: power against what is played, at most, and how it is lowered.
 _COUPLING = 2.0
 _COUPLING_LEAST = 1e-6
-_COUPLING_RISE = 1.02
+_COUPLING_RISE = 1.002  # per block: 1 dB a second, so that a sentence does not lift it
 
 _UNDER_NOISE = 0.03
 """Attenuated to 15 dB under the noise; made noise fills up. The echo itself at the noise's level
