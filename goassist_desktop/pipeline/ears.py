@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.errors import EngineFailed
@@ -30,6 +31,8 @@ from goassist_desktop.pipeline.protocols import Recogniser, TurnDetector, VoiceA
 from goassist_desktop.pipeline.workers import Hosted
 
 MS = ANALYSIS_RATE_HZ // 1000
+FRAME = 5 * MS
+"""In which the edges of a sound are looked for."""
 SPEECH_LASTS = 0.35
 """Voice activity below this is no speech any more."""
 ACTIVITY_LAG_MS = 200
@@ -43,6 +46,8 @@ JUDGE_MS = 200
 """Silence with which the turn detector is asked: with less it was not trained."""
 ONSET_MS = 400
 """A sound that is noticed now began at most this long ago."""
+BREATH_MS = 150
+"""What ends so long before speech begins does not belong to it. A stop in a word is shorter."""
 PREROLL_MS = 200
 """Recognition starts this much before the onset: soft first syllables."""
 PARTIAL_MS = 500
@@ -91,16 +96,26 @@ def edges(audio: Samples) -> tuple[int, int] | None:
     So it agrees within 15 ms with where samples pass 1 % of the peak, in 15 of 16 recordings.
     None when nothing stands out.
     """
-    size = 5 * MS
-    frames = audio[: len(audio) // size * size].reshape(-1, size)
-    if not len(frames):
-        return None
-    level = 10 * np.log10(np.mean(np.square(frames, dtype=np.float64), axis=1) + 1e-10)
-    floor = max(float(np.percentile(level, 10)) + 12, float(level.max()) - 43)
-    loud = np.flatnonzero(level >= floor)
+    loud = _loud_frames(audio)
+    return (int(loud[0]) * FRAME, int(loud[-1] + 1) * FRAME) if len(loud) else None
+
+
+def last_start(audio: Samples) -> int | None:
+    """As the first of `edges`, but after the last silence of BREATH_MS: a breath is no speech."""
+    loud = _loud_frames(audio)
     if not len(loud):
         return None
-    return int(loud[0]) * size, int(loud[-1] + 1) * size
+    silences = np.flatnonzero(np.diff(loud) * FRAME > BREATH_MS * MS)
+    return int(loud[silences[-1] + 1 if len(silences) else 0]) * FRAME
+
+
+def _loud_frames(audio: Samples) -> npt.NDArray[np.intp]:
+    frames = audio[: len(audio) // FRAME * FRAME].reshape(-1, FRAME)
+    if not len(frames):
+        return np.zeros(0, np.intp)
+    level = 10 * np.log10(np.mean(np.square(frames, dtype=np.float64), axis=1) + 1e-10)
+    floor = max(float(np.percentile(level, 10)) + 12, float(level.max()) - 43)
+    return np.flatnonzero(level >= floor)
 
 
 @dataclass(slots=True)
@@ -236,8 +251,8 @@ class Ears:
     def _sound_began(self) -> int:
         """Where the sound began that is now taken for speech."""
         start = max(self._last_offset, self._memory.end - ONSET_MS * MS)
-        found = edges(self._memory.read(start, self._memory.end))
-        return self._memory.end if found is None else start + found[0]
+        found = last_start(self._memory.read(start, self._memory.end))
+        return self._memory.end if found is None else start + found
 
     def _begin(self, start: int, onset: int) -> None:
         self._utterance = _Utterance(start, onset, settled_end=start)

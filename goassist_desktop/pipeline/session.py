@@ -416,9 +416,11 @@ class Session:
                 self._speaker.resume()
             case Command.FORGET:
                 self._paused = None
-                if self._turn is None or self._turn.user_text:
-                    self._unanswered = ""
                 self._ears.forget()
+                if event is Event.STOP_WORD:
+                    self._unanswered = ""
+                elif self._turn is not None and self._turn.user_text and not self._turn.heard_text:
+                    self._unanswered = self._turn.user_text
 
     def _begin_turn(self) -> None:
         """Work on the words so far. Only silence can follow them, or the turn is cancelled."""
@@ -473,12 +475,10 @@ class Session:
             self._publish(Notice("error", turn.reason))
         if not turn.committed:
             return
-        if turn.outcome == "refused":
-            pass  # what did not fit now would push everything else out later
-        elif turn.user_text and turn.heard_text:
-            self._history.record(turn.user_text, turn.heard_text)
-        elif turn.user_text and turn.sounding:  # else the ears still hold the words
-            self._unanswered = turn.user_text
+        if turn.user_text and turn.heard_text:
+            self._unanswered = ""
+            if turn.outcome != "refused":  # what did not fit now would push all else out later
+                self._history.record(turn.user_text, turn.heard_text)
         early = self._turns_committed <= WARMUP_TURNS
         self._publish(
             TurnClosed(

@@ -170,6 +170,24 @@ def test_words_interrupt(tmp_path: Path) -> None:
     assert talk.model.open_replies == 0
 
 
+@pytest.mark.parametrize("pause_ms", range(270, 330, 6))
+def test_going_on_around_the_first_sample_of_the_answer(tmp_path: Path, pause_ms: int) -> None:
+    """Speculating, thinking or speaking already: no word is lost, and none comes twice."""
+    talk = Conversation(tmp_path, echo)
+    talk.model.seconds["reply"] = 0.05
+    first, second = (USER.say(text, RATE_HZ)[0] for text in ("what is the weather", "in paris"))
+    lead, pause = (np.zeros(ms * RATE_HZ // 1000, np.float32) for ms in (12, pause_ms))
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.sound(np.concatenate((lead, first, pause, second)))
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.turns[-1].user_text == "what is the weather in paris"
+    assert talk.heard().endswith("you said what is the weather in paris")
+
+
 def test_a_question_cut_off_before_a_word_of_the_answer_is_not_lost(tmp_path: Path) -> None:
     talk = Conversation(tmp_path, echo)
 
