@@ -17,22 +17,25 @@ from goassist_desktop import weights
 from goassist_desktop.pipeline.engines.whisper import Whisper
 from goassist_desktop.pipeline.resampling import resample
 from tests.device.conftest import RATE_HZ, Recording, VirtualCard
+from tests.engines.sounds import WORDS
 from tests.talk.conftest import DATA, GOASSIST, environment
 from tests.talk.hearing import audible, plain, transcribe, word_errors
 
 VOICES = DATA / "voices"
-SAID = {
-    question["file"].removesuffix(".flac"): question["text"]
+SAID = WORDS | {
+    f"voices/{question['file'].removesuffix('.flac')}": question["text"]
     for question in tomllib.loads((VOICES / "questions.toml").read_text())["question"]
 }
 INTERRUPTIONS = (
-    "joe_plants", "slt_colors", "joe_sky", "slt_music", "joe_joke",
-    "slt_trip", "slt_breakfast", "joe_week", "slt_water", "joe_germany",
+    "voices/joe_plants", "voices/slt_colors", "voices/joe_sky", "voices/slt_music",
+    "voices/joe_joke", "espeak_weather", "voices/slt_breakfast", "voices/joe_week",
+    "voices/slt_water", "voices/joe_germany",
 )  # fmt: skip
+"""One sentence each: after a whole one, a pause of 0.7 s before the next may be answered."""
 
 
 def recorded(name: str) -> np.ndarray:
-    samples, rate_hz = soundfile.read(VOICES / f"{name}.flac", dtype="float32")
+    samples, rate_hz = soundfile.read(DATA / f"{name}.flac", dtype="float32")
     return resample(samples, rate_hz, RATE_HZ)
 
 
@@ -98,7 +101,7 @@ def test_it_answers_through_the_loudspeaker(
     card: VirtualCard, program: Program, ear: Whisper
 ) -> None:
     recording = card.record()
-    card.speak(recorded("joe_germany")).wait()
+    card.speak(recorded("voices/joe_germany")).wait()
     program.wait_for("first audio", 30)  # printed when the reply is over
     played = recording.stop()
     assert "capital of germany" in plain(program.printed)
@@ -111,7 +114,7 @@ def test_it_answers_through_the_loudspeaker(
 
 def test_ten_interruptions_in_a_row(card: VirtualCard, program: Program, ear: Whisper) -> None:
     loudspeaker = card.record()
-    card.speak(recorded("joe_story")).wait()
+    card.speak(recorded("voices/joe_story")).wait()
     for number, name in enumerate(INTERRUPTIONS, start=1):
         wait_until_it_speaks(loudspeaker)
         time.sleep(1.0 if number == 1 else 0.4)
