@@ -1,21 +1,23 @@
 """Pieces of text, as the language model makes them, into clauses to speak.
 
-The first clause is cut early, because the user waits for it; the next ones are longer, because
-longer ones sound better and there is time while the first is played.
+The first clause is cut early, because the user waits for it; each next one may be longer, because
+longer ones sound better and there is time while the one before is played.
 """
 
 from __future__ import annotations
 
 import re
 
-FIRST_WORDS = 6
-"""The first clause has at most this many words, and SLACK_WORDS more where they sound better."""
+WORDS = (4, 10, 20, 37)
+"""The first, second, … clause has at most this many words, and SLACK_WORDS more where they sound
+better. Speech is made of the next while the one before is played, by a language model that is at
+least twice as fast as the voice talks."""
 SLACK_WORDS = 3
-NATURAL_WORDS = 4
-"""… and ends after this many already, where a conjunction or preposition follows."""
+NATURAL_WORDS = 3
+"""The first ends after this many already, where a conjunction or preposition follows."""
 FEWEST_WORDS = 4
 """Fewer words are not worth a clause of their own, short of a sentence end or a first comma."""
-MOST_WORDS = 40
+MOST_WORDS = WORDS[-1] + SLACK_WORDS
 
 OPENERS = "\"'“\u2018«([{*_`"
 CLOSERS = "\"'”’»)]}*_`"
@@ -37,11 +39,12 @@ BREAK_BEFORE = frozenset(
 NEVER_LAST = BREAK_BEFORE | frozenset(
     """a an the this these those my your his her its our their no not very more most some any each
     every is are was were be been am will would can could should may might must shall do does did
-    has have had such there i we they he she it you""".split()
+    has have had such there i we they he she it you one two three four five six seven eight nine
+    ten eleven twelve twenty thirty forty fifty hundred thousand million billion""".split()
 )
 """Words that lean on the next one."""
-ADJECTIVE = re.compile(r".{2,}(?:ful|ous|ive|able|ible|less)")
-"""So do those that end like this, nearly always."""
+LEANING = re.compile(r".+(?:ful|ous|ive|able|ible|less|est|[^i]ly)")
+"""So do adjectives and adverbs that end like this, nearly always; "best" too, but not "family"."""
 
 
 class Chunker:
@@ -52,9 +55,8 @@ class Chunker:
     from what is before it. So a clause comes out with that character, and the last in `finish`.
     """
 
-    def __init__(self, first_words: int = FIRST_WORDS) -> None:
-        self._first_words = first_words
-        self._first = True
+    def __init__(self) -> None:
+        self._given = 0
         self._text = ""
 
     def push(self, piece: str) -> list[str]:
@@ -66,14 +68,14 @@ class Chunker:
                 if cut:
                     clauses.append(self._text[:cut])
                     self._text = self._text[cut:]
-                    self._first = False
+                    self._given += 1
             self._text += char
         return clauses
 
     def finish(self) -> list[str]:
         """What is left, if anything; without a word in it only where the whole reply has none
         or ends in symbols. The chunker is then ready for another reply."""
-        rest, self._text, self._first = self._text, "", True
+        rest, self._text, self._given = self._text, "", 0
         return [rest] if rest else []
 
     def _cut(self, following: str) -> int:
@@ -81,18 +83,18 @@ class Chunker:
         words = [word for word in re.finditer(r"\S+", self._text) if _is_word(word.group())]
         if not words:
             return 0
-        count = len(words)
+        count, first = len(words), not self._given
         if self._ends_sentence(following):
             return len(self._text)
-        if _ends_clause(self._text, following) and count >= (2 if self._first else FEWEST_WORDS):
+        if _ends_clause(self._text, following) and count >= (2 if first else FEWEST_WORDS):
             return len(self._text)
         if following == "(" and count >= FEWEST_WORDS:
             return len(self._text)
-        if self._first and count > NATURAL_WORDS:
+        if first and count > NATURAL_WORDS:
             natural = self._natural(words, NATURAL_WORDS)
             if natural:
                 return natural
-        most = self._first_words if self._first else MOST_WORDS - SLACK_WORDS
+        most = WORDS[min(self._given, len(WORDS) - 1)]
         if count < most:
             return 0
         cut = self._latest(words, following, patient=count < most + SLACK_WORDS)
@@ -131,14 +133,13 @@ class Chunker:
         """Where to cut words that are too many: in front of a phrase, else after the last word
         that does not lean on its next. If that is nowhere, 0 while `patient`, then between any
         two plain words."""
-        fewest = min(FEWEST_WORDS, self._first_words)
-        natural = self._natural(words, fewest)
+        natural = self._natural(words, FEWEST_WORDS)
         if natural:
             return natural
         ends = [word.start() for word in words[1:]] + [len(self._text)]
         plain = [
             (word, cut)
-            for word, cut in zip(words[fewest - 1 :], ends[fewest - 1 :], strict=True)
+            for word, cut in zip(words[FEWEST_WORDS - 1 :], ends[FEWEST_WORDS - 1 :], strict=True)
             if _joins(self._text, cut, following)
         ]
         firm = [cut for word, cut in plain if not _leans(word.group())]
@@ -159,14 +160,16 @@ def _ends_clause(text: str, following: str) -> bool:
 
 
 def _joins(text: str, cut: int, following: str = "") -> bool:
-    """Whether the cut is between two plain words, not beside a number, a symbol or markup."""
-    after = text[cut : cut + 1] or following
-    return text[:cut].rstrip()[-1:].isalpha() and after.isalpha()
+    """Whether the cut is between two plain words, not in a name, beside a number or symbol."""
+    before, after = text[:cut].rstrip(), text[cut : cut + 1] or following
+    if before.rsplit(None, 1)[-1][:1].isupper() and after.isupper():
+        return False
+    return before[-1:].isalpha() and after.isalpha()
 
 
 def _leans(word: str) -> bool:
     core = _core(word)
-    return core in NEVER_LAST or ADJECTIVE.fullmatch(core) is not None
+    return core in NEVER_LAST or LEANING.fullmatch(core) is not None
 
 
 def _is_word(text: str) -> bool:

@@ -145,6 +145,8 @@ def open_model(
     parameters.n_threads_http = LISTENING_THREADS
     parameters.verbosity = SILENT
     parameters.warmup = False  # the engine does it, with a real prompt
+    # On a CPU a prompt after 1,800 tokens of conversation is read 40 ms sooner without.
+    parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     parameters.fit_params = False  # no probing of devices for room
     parameters.n_parallel = 1
     parameters.cache_ram_mib = 0  # no copies of earlier conversations
