@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.events import BargeIn, SessionEvent, TurnClosed
 from goassist_desktop.pipeline.protocols import EngineInfo
+from goassist_desktop.pipeline.session import Speculation
 
 
 def percentile(values: Iterable[float], percent: float) -> float | None:
@@ -33,8 +33,7 @@ class Report:
         if isinstance(event, TurnClosed):
             self.turns.append(event)
 
-    def as_dict(self, speculations: int) -> dict[str, Any]:
-        """`speculations`: turns begun before the user was known to have finished."""
+    def as_dict(self, speculation: Speculation) -> dict[str, Any]:
         return {
             "version": 1,
             "engines": {
@@ -42,11 +41,11 @@ class Report:
                 for info in self._engines
             },
             "turns": [_turn(turn) for turn in self.turns],
-            "summary": self._summary(speculations),
+            "summary": self._summary(speculation),
             "peak_rss_mb": peak_rss_mb(),
         }
 
-    def _summary(self, speculations: int) -> dict[str, Any]:
+    def _summary(self, speculation: Speculation) -> dict[str, Any]:
         warm = [turn for turn in self.turns if not turn.warmup]
         steady = warm or self.turns
         stages = {
@@ -54,7 +53,6 @@ class Report:
             for name in (self.turns[0].intervals_ms if self.turns else ())
         }
         barge_ins = [b for turn in self.turns for b in turn.barge_ins]
-        heard = sum(turn.marks_ms[mark.FIRST_AUDIO] is not None for turn in self.turns)
         first = self.turns[0].intervals_ms.get("response_gap") if self.turns else None
         return {
             "turns": len(self.turns),
@@ -64,8 +62,9 @@ class Report:
             "barge_in_ms": _distribution(b.latency_ms for b in barge_ins),
             "stopped": sum(b.outcome == "stopped" for b in barge_ins),
             "resumed": sum(b.outcome == "resumed" for b in barge_ins),
-            "speculations": speculations,
-            "speculations_unheard": speculations - heard,
+            "speculations": speculation.turns,
+            "speculations_unheard": speculation.unheard,
+            "speculations_unheard_ms": _round(speculation.unheard_ms),
         }
 
 

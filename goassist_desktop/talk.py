@@ -118,7 +118,7 @@ def hold(
             for say, span in zip(script, said, strict=True)
             if not _answered(span, report.turns, stops_ms)
         )
-        return Held(report.as_dict(session.speculations), unanswered, ready_s, cpu_s)
+        return Held(report.as_dict(session.speculation), unanswered, ready_s, cpu_s)
 
 
 async def _recite(until: Until, script: Sequence[Say], spoken: Sequence[_Spoken]) -> list[Said]:

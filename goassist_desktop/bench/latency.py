@@ -125,6 +125,7 @@ def _whole_figures(held: Held) -> list[Figure]:
         Figure("unanswered", "", (float(len(held.unanswered)),), {"max": 0}),
         Figure("speculations", "", (float(summary["speculations"]),)),
         Figure("speculations unheard", "", (float(summary["speculations_unheard"]),)),
+        Figure("time in those", "s", (round(summary["speculations_unheard_ms"] / 1000, 1),)),
         Figure("ready", "s", (round(held.ready_s, 2),)),
         Figure("CPU a turn", "s", (round(held.cpu_s / max(1, summary["turns"]), 2),)),
         Figure("peak memory", "MB", (held.report["peak_rss_mb"],)),

@@ -67,7 +67,8 @@ class Moment:
     heard_resume_ms: float
     """When the ears had noticed the speech after it."""
     known_ms: float
-    """When words and melody had been judged; computing takes what virtual_time charges."""
+    """When words and, where it matters, melody had been judged; computing takes what
+    virtual_time charges."""
     probability: float
     """The turn detector's."""
     text: str
@@ -130,7 +131,7 @@ class _Silence:
     offset_ms: float
     resume_ms: float = math.inf
     known_ms: float = math.inf
-    probability: float = 0.0
+    probability: float | None = None
 
 
 @dataclass(slots=True)
@@ -140,12 +141,21 @@ class _Noting(EndOfTurn):
     silence: _Silence | None = None
     silences: list[_Silence] = field(default_factory=list)
 
+    def plainly_over(self, text: str) -> bool:
+        if EndOfTurn.plainly_over(self, text):
+            self._is_known()
+        return False  # what the detector would say is wanted all the same
+
     def wait_ms(self, probability: float, text: str) -> float:
-        if self.silence is not None and math.isinf(self.silence.known_ms):
-            self.silence.known_ms = _now_ms()
+        self._is_known()
+        if self.silence is not None and self.silence.probability is None:
             self.silence.probability = probability
             self.silences.append(self.silence)
         return math.inf
+
+    def _is_known(self) -> None:
+        if self.silence is not None and math.isinf(self.silence.known_ms):
+            self.silence.known_ms = _now_ms()
 
     def tell(self, event: EarsEvent) -> None:
         match event:
@@ -187,6 +197,7 @@ async def _listen(turn: RecordedTurn, engines: Hearing) -> list[Moment]:
 
 
 def _moment(turn: RecordedTurn, heard: _Silence, shift_ms: float) -> Moment:
+    assert heard.probability is not None
     offset_ms, resume_ms = heard.offset_ms - shift_ms, heard.resume_ms - shift_ms
     label, true_offset_ms, true_resume_ms = "breath", offset_ms, resume_ms
     if math.isinf(resume_ms):

@@ -72,7 +72,7 @@ def _at_the_microphone(config: Config, console: Console, args: argparse.Namespac
                     made_of.run(session.run())
             except KeyboardInterrupt:
                 if report.turns:
-                    console.print(latency_table(report.as_dict(session.speculations)))
+                    console.print(latency_table(report.as_dict(session.speculation)))
     return 0
 
 

@@ -90,6 +90,8 @@ class Chunker:
             return len(self._text)
         if following == "(" and count >= FEWEST_WORDS:
             return len(self._text)
+        if first and following.isdigit() and count >= FEWEST_WORDS and _halts(words[-1].group()):
+            return len(self._text)
         if first and count > NATURAL_WORDS:
             natural = self._natural(words, NATURAL_WORDS)
             if natural:
@@ -165,6 +167,11 @@ def _joins(text: str, cut: int, following: str = "") -> bool:
     if before.rsplit(None, 1)[-1][:1].isupper() and after.isupper():
         return False
     return before[-1:].isalpha() and after.isalpha()
+
+
+def _halts(word: str) -> bool:
+    """Whether one may take a breath behind it to say a number."""
+    return word.isalpha() and word.islower() and _core(word) not in BREAK_BEFORE
 
 
 def _leans(word: str) -> bool:

@@ -43,7 +43,8 @@ SUSPICION_MS = 250
 READ_MS = 80
 """Silence after which the words are read. Stops inside words are shorter, nearly always."""
 JUDGE_MS = 200
-"""Silence with which the turn detector is asked: with less it was not trained."""
+"""Silence with which the turn detector is asked: with less it was not trained. It is asked when
+the words are known: they may tell enough, and recognition needs the processor more."""
 ONSET_MS = 400
 """A sound that is noticed now began at most this long ago."""
 BREATH_MS = 150
@@ -140,7 +141,7 @@ class _Pause:
     """One past the last sample of speech."""
     text: str | None = None
     probability: float | None = None
-    """Of the turn detector, that the user has finished."""
+    """That the user has finished, by the turn detector or by the words alone."""
     judged: bool = False
 
 
@@ -274,17 +275,24 @@ class Ears:
         return self._last_speech if found is None else near + found[1]
 
     def _weigh_silence(self, pause: _Pause) -> None:
-        """Ask the turn detector when it is time, and say when the turn is over."""
-        silence_ms = (self._memory.end - pause.offset) / MS
-        if not pause.judged and silence_ms >= JUDGE_MS:
+        """Have it judged when it is time, and say when the turn is over."""
+        if pause.text is None or self._silence_ms(pause) < JUDGE_MS:
+            return
+        if not pause.judged:
             pause.judged = True
             assert self._utterance is not None
             self._last_offset = pause.offset = max(pause.offset, self._sound_ended())
-            self._start(self._judge(self._utterance, pause))
-        if pause.text is not None and pause.probability is not None:
-            if silence_ms >= self._policy.wait_ms(pause.probability, pause.text):
+            if self._policy.plainly_over(pause.text):
+                pause.probability = 1.0  # the detector's time is better spent on the reply
+            else:
+                self._start(self._judge(self._utterance, pause))
+        if pause.probability is not None:
+            if self._silence_ms(pause) >= self._policy.wait_ms(pause.probability, pause.text):
                 self._pause = None
                 self._tell(TurnEnded(self._ms(pause.offset)))
+
+    def _silence_ms(self, pause: _Pause) -> float:
+        return (self._memory.end - pause.offset) / MS
 
     def _ms(self, position: int) -> float:
         return position / MS - self._delay_ms

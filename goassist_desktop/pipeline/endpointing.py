@@ -18,32 +18,32 @@ from goassist_desktop.pipeline.sentence_signs import signs
 
 DETECTOR_CLIP: Final = 0.01
 """The detector is never taken to be surer than this of either answer."""
-BIAS: Final = 1.34
-DETECTOR: Final = 0.20
+BIAS: Final = 1.31
+DETECTOR: Final = 0.21
 """For each unit of the detector's log-odds."""
 WEIGHTS: Final = {
-    "trails": -1.53,
-    "unended": -0.33,
-    "asked": 0.63,
-    "dangles": -3.86,
-    "begins": -2.16,
-    "partial": -3.01,
-    "dictates": -1.64,
-    "lists": -1.49,
-    "few": -0.44,
+    "trails": -0.36,
+    "unended": -0.37,
+    "asked": 0.58,
+    "dangles": -3.66,
+    "begins": -2.17,
+    "partial": -2.95,
+    "dictates": -1.48,
+    "lists": -1.60,
+    "few": -0.48,
 }
 """For each of the sentence's signs."""
 
-SURE: Final = 1.56
+SURE: Final = 1.78
 """From this score on the sentence is plainly done …"""
-UNSURE: Final = 1.37
+UNSURE: Final = 1.66
 """… at this one it may be either …"""
-OPEN: Final = -1.08
+OPEN: Final = 0.13
 """… and from here down it is plainly open. Between them the wait changes evenly."""
 
 PACE_PAUSES: Final = 8
 """How many of the user's last pauses tell their pace."""
-PACE: Final = 1.20
+PACE: Final = 1.40
 """Who pauses for so long on average is waited for this many times as long."""
 BREATH_MS: Final = 250
 """Shorter pauses are breath, and tell nothing of the pace."""
@@ -78,11 +78,21 @@ class EndOfTurn:
         `probability` is the turn detector's that they have finished, asked after about 200 ms of
         silence; `text` is the words so far, punctuated.
         """
+        if self.plainly_over(text):
+            return self.pause_ms
         value = score(probability, text)
         unsure_ms = self._patience_ms()
         if value >= UNSURE:
             return _between(value, UNSURE, unsure_ms, SURE, self.pause_ms)
         return _between(value, OPEN, max(self.open_ms, unsure_ms), UNSURE, unsure_ms)
+
+    def plainly_over(self, text: str) -> bool:
+        """Whether no turn detector needs to be asked: a question, with no sign of going on.
+
+        In the corpus 3 of 190 open pauses look like this, and 72 of 343 ends.
+        """
+        seen = signs(text)
+        return seen.asked and sum(seen) == 1
 
     def note_pause(self, pause_ms: float) -> None:
         """The user went on after a pause of this length: so long they may pause again."""

@@ -23,7 +23,7 @@ NEVER_LAST: Final = _words(
 SELDOM_LAST: Final = _words(
     "to of in on at by for from with about under like as is are was were am be "
     "been being has had do does did can could will would shall should may might must which "
-    "who when where while his its it's he's she's that's there's what's some any more other "
+    "who what when where while his its it's he's she's that's there's what's some any more other "
     "these those so also then really just tell give gave show bring brought send sent buy bought "
     "need needs want wants find found make makes made explain recommend suggest describe visit "
     "visited sell sold build built take took put get got let order reached remind using"
@@ -65,7 +65,7 @@ _SUBJECT: Final = re.compile(r"(the|a|an|my|your|his|her|our|their|this|one of|m
 _ASKING: Final = re.compile(r"(and |so |but )?(what|which|how|who|whose|where|when|why) ")
 _RELATIVE: Final = _words("who that which why where whom")
 _DICTATED: Final = re.compile(
-    r"(\d[\d.\-]*|[a-z](-[a-z])*-?|oh|zero|one|two|three|four|five|six|seven|eight|nine)"
+    r"(\d[\d.\-]*(st|nd|rd|th|s)?|[a-z](-[a-z])*-?|oh|zero|one|two|three|four|five|six|seven|eight|nine)"
 )
 _SPELLED: Final = re.compile(r"\b[A-Z]{2,}[.,?]?$")
 _DICTATION: Final = re.compile(

@@ -73,6 +73,17 @@ class SessionSettings:
     end_of_turn: EndOfTurn
 
 
+@dataclass(slots=True)
+class Speculation:
+    """What was begun before the user was known to have finished, and what of it was in vain."""
+
+    turns: int = 0
+    unheard: int = 0
+    """Of them, thrown away without a sound."""
+    unheard_ms: float = 0.0
+    """Between the beginning and the end of those."""
+
+
 @dataclass(frozen=True, slots=True)
 class _ReplyReady:
     turn: Turn
@@ -108,8 +119,7 @@ class Session:
     ) -> None:
         self.state = State.IDLE
         self.clock = SampleClock()
-        self.speculations = 0
-        """Turns begun before the user was known to have finished, heard or not."""
+        self.speculation = Speculation()
         self._endpoint = endpoint
         self._engines = engines
         self._settings = settings
@@ -433,7 +443,7 @@ class Session:
         self._barge_ins = []
         self._read_words = 0
         self._ripening = None
-        self.speculations += 1
+        self.speculation.turns += 1
         self._turn = Turn(
             self._turns_begun,
             f"{self._unanswered} {paused.text}".strip() if paused.text else "",
@@ -473,6 +483,11 @@ class Session:
         turn.raise_bug()
         if turn.outcome == "failed":
             self._publish(Notice("error", turn.reason))
+        if not turn.sounding:
+            self.speculation.unheard += 1
+            begun_ms = turn.marks.get(mark.FINAL_TEXT)
+            assert begun_ms is not None
+            self.speculation.unheard_ms += self.clock.now_ms - begun_ms
         if not turn.committed:
             return
         if turn.user_text and turn.heard_text:

@@ -90,7 +90,9 @@ def test_a_pause_in_an_open_sentence_does_not_end_the_turn(tmp_path: Path) -> No
     virtual_time.run(main())
     assert talk.heard() == "you said tell me about cats and about dogs"
     assert [turn.user_text for turn in talk.turns] == ["tell me about cats and about dogs"]
-    assert talk.session.speculations == 2  # the first was thrown away unheard
+    speculation = talk.session.speculation
+    assert (speculation.turns, speculation.unheard) == (2, 1)
+    assert 0 < speculation.unheard_ms < 800
 
 
 def test_an_unsure_ending_is_settled_by_silence(tmp_path: Path) -> None:
@@ -104,6 +106,21 @@ def test_an_unsure_ending_is_settled_by_silence(tmp_path: Path) -> None:
     virtual_time.run(main())
     (turn,) = talk.turns
     assert turn.marks_ms["decision"] - turn.marks_ms["offset"] == pytest.approx(1000, abs=50)
+
+
+def test_a_plain_question_needs_no_turn_detector(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    talk.detector.broken = True
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("is it far from here?")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    (turn,) = talk.turns
+    assert turn.marks_ms["decision"] - turn.marks_ms["offset"] == pytest.approx(230, abs=50)
+    assert not [event for event in talk.events if isinstance(event, Notice)]
 
 
 def test_speech_while_thinking_joins_the_question(tmp_path: Path) -> None:

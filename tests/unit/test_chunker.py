@@ -112,6 +112,8 @@ def test_what_belongs_together_stays(text: str) -> None:
             "Water boils at 100 degrees Celsius (212 degrees Fahrenheit).",
             ["Water boils at 100 degrees ", "Celsius (212 degrees Fahrenheit)."],
         ),
+        ("Seven times eight equals 56.", ["Seven times eight equals ", "56."]),
+        ("It all began in 1984.", ["It all began ", "in 1984."]),
         (
             "It was on May 5, 2024, in Rome.",
             ["It was on May 5, 2024, ", "in Rome."],

@@ -45,12 +45,26 @@ def test_a_finished_sentence_with_a_falling_melody_is_not_waited_for(text: str) 
     assert EndOfTurn().wait_ms(0.97, text) == 200
 
 
+@pytest.mark.parametrize("text", ["What is the capital of France?", "Is it far from here?"])
+def test_a_whole_question_is_over_whatever_the_melody(text: str) -> None:
+    policy = EndOfTurn()
+    assert policy.plainly_over(text)
+    assert policy.wait_ms(0.01, text) == policy.pause_ms
+
+
+@pytest.mark.parametrize("text", [*OPEN, "I like it.", "What is the difference between?", "", "Hm"])
+def test_other_words_need_the_melody(text: str) -> None:
+    assert not EndOfTurn().plainly_over(text)
+
+
 @pytest.mark.parametrize(
     ("text", "sign"),
     [
         ("It is made of wood, glass,", "trails"),
         ("tomorrow", "unended"),
         ("Is it far?", "asked"),
+        ("Okay, so what?", "dangles"),
+        ("The booking code is 7th 7th.", "dictates"),
         ("We could go to the beach or.", "dangles"),
         ("How far is it from?", "dangles"),
         ("Could you translate?", "dangles"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from goassist_desktop.pipeline.clock import FIRST_AUDIO, INTERVALS, MARKS
 from goassist_desktop.pipeline.events import BargeIn, TurnClosed
+from goassist_desktop.pipeline.session import Speculation
 from goassist_desktop.report import Report, percentile
 
 
@@ -19,17 +20,18 @@ def closed(*barge_ins: BargeIn, first_audio: float | None = 1000.0) -> TurnClose
     )
 
 
-def report(*turns: TurnClosed, speculations: int = 0) -> dict:
+def report(*turns: TurnClosed, speculation: Speculation | None = None) -> dict:
     collected = Report([])
     for turn in turns:
         collected.take(turn)
-    return collected.as_dict(speculations)
+    return collected.as_dict(speculation or Speculation())
 
 
-def test_a_turn_cancelled_before_it_was_heard_is_unheard_speculation():
-    made = report(closed(), closed(first_audio=None), closed(), speculations=5)
+def test_the_summary_tells_what_speculation_was_in_vain():
+    made = report(closed(), speculation=Speculation(turns=5, unheard=3, unheard_ms=812.34))
     assert made["summary"]["speculations"] == 5
     assert made["summary"]["speculations_unheard"] == 3
+    assert made["summary"]["speculations_unheard_ms"] == 812.3
 
 
 def test_a_turn_tells_its_barge_ins_and_the_last_apart():
