@@ -49,7 +49,6 @@ WORDLESS_READINGS = 3
 """Held, and still no real words after this many readings: we go on speaking."""
 CLOSE_S = 0.5
 """The longest wait, at the end, for an engine in the middle of something."""
-READ_AHEAD_WORDS = 3
 RIPEN_MS = 900
 """A decision waits this much longer for the first clause of the reply: until then nothing could be
 said, and the user may still go on."""
@@ -144,7 +143,6 @@ class Session:
         self._marks = Marks()
         self._barge_ins: list[BargeIn] = []
         self._onset_ms = 0.0
-        self._read_words = 0  # of those the user is saying, by the model
         self._ripening: float | None = None  # when the ears said that the turn is over
         self._wordless_readings = 0
         self._resumed_ms: list[float] = []  # when we fell silent for nothing
@@ -311,14 +309,9 @@ class Session:
                 await self._feed(Event.NO_WORDS)
 
     def _read_ahead(self, text: str) -> None:
-        """The last word may still change; the model can read the others already.
-
-        A few at a time: reading one costs as much as reading five.
-        """
-        words = text.split()[:-1]
-        if len(words) >= self._read_words + READ_AHEAD_WORDS:
-            self._read_words = len(words)
-            self._prefill(" ".join(words))
+        """The last word may still change: then the model reads only that again."""
+        if self._prefilling is None or self._prefilling.done():
+            self._prefill(text)
 
     def _weigh(self, text: str) -> Evidence:
         evidence = weigh(text)
@@ -441,7 +434,6 @@ class Session:
         self._marks.set(mark.ONSET, paused.onset_ms)
         self._marks.set(mark.FINAL_TEXT, self.clock.now_ms)
         self._barge_ins = []
-        self._read_words = 0
         self._ripening = None
         self.speculation.turns += 1
         self._turn = Turn(

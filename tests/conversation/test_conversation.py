@@ -713,7 +713,7 @@ def test_the_model_reads_along(tmp_path: Path) -> None:
     virtual_time.run(main())
     read = [messages[-1].text for messages in talk.model.read if messages[-1].role == "user"]
     assert read
-    assert all("one two three four five six seven".startswith(words) for words in read)
+    assert all("one two three four five six seven eight".startswith(words) for words in read)
     assert len(talk.model.read) >= len(read) + 2  # the conversation too, before and after
 
 
