@@ -407,6 +407,7 @@ class Session:
                 if self._turn is not None:
                     if event in (Event.WORDS, Event.STOP_WORD):
                         self._note_barge_in("stopped")
+                        self._resumed_ms = []  # somebody is there
                     await self._turn.cancel(str(event))
                     self._close_turn()
             case Command.HOLD:

@@ -205,6 +205,31 @@ def test_going_on_around_the_first_sample_of_the_answer(tmp_path: Path, pause_ms
     assert talk.heard().endswith("you said what is the weather in paris")
 
 
+def test_words_after_false_alarms_are_believed_again(tmp_path: Path) -> None:
+    """Coughs make us slow to fall silent; somebody who spoke makes us quick again."""
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            for _ in range(5):
+                await talk.pass_time(0.7)
+                await talk.cough()
+            for words in ("something else please", "and now another one"):
+                await talk.pass_time(0.7)
+                await talk.say(words)
+                await talk.until_state(State.SPEAKING)
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert [b.outcome for b in talk.turns[0].barge_ins].count("resumed") == 4
+    onset_ms = talk.endpoint.said[-1].onset * 1000 / RATE_HZ
+    audible = np.flatnonzero(np.abs(talk.played()[0]) > 0.001) * 1000 / RATE_HZ
+    answered_ms = talk.turns[-1].marks_ms["decision"]
+    assert audible[audible < answered_ms][-1] - onset_ms < 150
+
+
 def test_a_question_cut_off_before_a_word_of_the_answer_is_not_lost(tmp_path: Path) -> None:
     talk = Conversation(tmp_path, echo)
 
