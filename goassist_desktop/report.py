@@ -90,6 +90,7 @@ def _turn(turn: TurnClosed) -> dict[str, Any]:
         "response_gap_ms": _round(turn.intervals_ms["response_gap"]),
         "barge_in": barge_ins[-1] if barge_ins else None,
         "barge_ins": barge_ins,
+        "starved_ms": _round(turn.starved_ms),
     }
 
 

@@ -112,6 +112,7 @@ def turn_figures(
     return [
         *found,
         Figure("offset error", "ms", tuple(late)),
+        Figure("gaps inside replies", "ms", tuple(turn["starved_ms"] for turn in turns)),
         Figure("first turn's gap", "ms", first),
         Figure("first turn's gap / median", "", ratio, FIRST_TURN_LIMITS),
         Figure("answered too early", "", (float(len(turns) - len(whole)),)),

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import re
 
-WORDS = (4, 10, 20, 37)
+WORDS = (3, 7, 18, 37)
 """The first, second, … clause has at most this many words, and SLACK_WORDS more where they sound
 better. Speech is made of the next while the one before is played, by a language model that is at
-least twice as fast as the voice talks."""
+least three times as fast as the voice talks."""
 SLACK_WORDS = 3
-NATURAL_WORDS = 3
-"""The first ends after this many already, where a conjunction or preposition follows."""
 FEWEST_WORDS = 4
-"""Fewer words are not worth a clause of their own, short of a sentence end or a first comma."""
+"""After the first clause fewer words are not worth one of their own, short of a sentence end."""
 MOST_WORDS = WORDS[-1] + SLACK_WORDS
 
 OPENERS = "\"'“\u2018«([{*_`"
@@ -92,10 +90,6 @@ class Chunker:
             return len(self._text)
         if first and following.isdigit() and count >= FEWEST_WORDS and _halts(words[-1].group()):
             return len(self._text)
-        if first and count > NATURAL_WORDS:
-            natural = self._natural(words, NATURAL_WORDS)
-            if natural:
-                return natural
         most = WORDS[min(self._given, len(WORDS) - 1)]
         if count < most:
             return 0
@@ -135,13 +129,14 @@ class Chunker:
         """Where to cut words that are too many: in front of a phrase, else after the last word
         that does not lean on its next. If that is nowhere, 0 while `patient`, then between any
         two plain words."""
-        natural = self._natural(words, FEWEST_WORDS)
+        fewest = FEWEST_WORDS if self._given else WORDS[0]
+        natural = self._natural(words, fewest)
         if natural:
             return natural
         ends = [word.start() for word in words[1:]] + [len(self._text)]
         plain = [
             (word, cut)
-            for word, cut in zip(words[FEWEST_WORDS - 1 :], ends[FEWEST_WORDS - 1 :], strict=True)
+            for word, cut in zip(words[fewest - 1 :], ends[fewest - 1 :], strict=True)
             if _joins(self._text, cut, following)
         ]
         firm = [cut for word, cut in plain if not _leans(word.group())]

@@ -134,6 +134,8 @@ class TurnClosed:
     marks_ms: dict[str, float | None]
     intervals_ms: dict[str, float | None]
     barge_ins: tuple[BargeIn, ...] = field(default=())
+    starved_ms: float = 0.0
+    """Silence inside the reply, because the next clause came too late."""
     reason: str = ""
     """Why it was cut or failed; empty when completed."""
 

@@ -499,6 +499,7 @@ class Session:
                 marks_ms=turn.marks.as_dict(),
                 intervals_ms={name: turn.marks.interval(name) for name in INTERVALS},
                 barge_ins=tuple(self._barge_ins),
+                starved_ms=turn.starved_ms,
                 reason=turn.reason,
             )
         )

@@ -42,6 +42,8 @@ class Progress:
     """Speech waiting to be played."""
     ended: bool
     """All of it was played and the turn said there is no more."""
+    starved: int
+    """Samples of silence inside the reply, because the next of it came too late."""
 
 
 class Speaker:
@@ -73,6 +75,8 @@ class Speaker:
         self._first_sample: int | None = None
         self._last_sample: int | None = None
         self._silent_from: int | None = None
+        self._starved = 0
+        self._waiting = 0  # for speech that may never come: only what follows tells
 
     # -- the turn's side -------------------------------------------------------------------------
 
@@ -131,7 +135,7 @@ class Speaker:
         """Drop what was not played, fading if it sounds. Says what was heard of this turn."""
         with self.lock:
             if turn_id != self._turn_id:
-                return Progress(turn_id, 0, None, None, None, 0.0, True)
+                return Progress(turn_id, 0, None, None, None, 0.0, True, 0)
             if not self._held:
                 self._fall()
             progress = self._progress()
@@ -150,6 +154,10 @@ class Speaker:
         with self.lock:
             if self._open and not self._held:
                 block = self._read(count)
+                if len(block) and self._waiting:
+                    self._starved, self._waiting = self._starved + self._waiting, 0
+                if self._first_sample is not None or len(block):
+                    self._waiting += count - len(block)
                 if len(block):
                     out[: len(block)] = block = self._rise(block)
                     self._position += len(block)
@@ -214,4 +222,5 @@ class Speaker:
             silent_from=self._silent_from,
             ahead_s=(self._length - self._position) / self.rate_hz,
             ended=self._complete and played and self._open and not self._held,
+            starved=self._starved,
         )

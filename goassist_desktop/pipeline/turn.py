@@ -83,6 +83,8 @@ class Turn:
         self.committed = False
         self.reply_text = ""
         self.heard_text = ""
+        self.starved_ms = 0.0
+        """Silence inside the reply, because the next of it came too late."""
         self.outcome: Outcome = "completed"
         self.reason = ""
         self._engines = engines
@@ -168,6 +170,7 @@ class Turn:
         finally:
             last = self._speaker.flush(self.turn_id)
             self._note(last)
+            self.starved_ms = last.starved * 1000 / self._speaker.rate_hz
             if last.last_sample is not None:
                 self.marks.set(mark.AUDIO_END, self._ms(last.last_sample))
 

@@ -32,7 +32,7 @@ def turn(offset: float, gap: float | None, *, warmup: bool = False) -> dict[str,
     marks: dict[str, float | None] = dict.fromkeys(MARKS)
     marks |= {"offset": offset, "first_audio": heard}
     marks["decision"] = None if heard is None else heard - 200
-    return {"marks_ms": marks, "warmup": warmup}
+    return {"marks_ms": marks, "warmup": warmup, "starved_ms": 0.0}
 
 
 def figures(*turns: dict[str, Any]) -> dict[str, Figure]:

@@ -87,6 +87,10 @@ def test_what_belongs_together_stays(text: str) -> None:
             "The capital of France is Paris. It is famous for its food.",
             ["The capital of France ", "is Paris. ", "It is famous for its food."],
         ),
+        (
+            "Whales are fascinating creatures with complex social structures.",
+            ["Whales are fascinating ", "creatures with complex social structures."],
+        ),
         ("Sure! I can do that.", ["Sure! ", "I can do that."]),
         (
             "Yes, of course, but only because you asked so nicely, my friend.",

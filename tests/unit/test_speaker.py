@@ -270,3 +270,19 @@ class Speakers(RuleBasedStateMachine):
 
 TestSpeakers = Speakers.TestCase
 TestSpeakers.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+def test_what_comes_too_late_is_counted_and_what_never_comes_is_not() -> None:
+    speaker = playing(1000)
+    speaker.pull(480)
+    speaker.pull(960)
+    speaker.pull(480)
+    assert speaker.progress().starved == 0, "it may have been the end"
+    speaker.push(1, ones(480), [])
+    speaker.pull(480)
+    assert speaker.progress().starved == 440 + 480
+    speaker.complete(1)
+    speaker.pull(4_800)
+    assert speaker.progress().starved == 440 + 480
+    speaker.begin(2)
+    assert speaker.progress().starved == 0
