@@ -429,13 +429,13 @@ def test_a_voice_that_breaks_in_mid_sentence_was_heard_so_far(tmp_path: Path) ->
 
     async def main() -> None:
         async with talk.held():
-            talk.voice.breaks_after = 3
+            talk.voice.breaks_after = 2
             await talk.say("hello there")
             await talk.until_quiet()
 
     virtual_time.run(main())
     (turn,) = talk.turns
-    begun = " ".join(names(3))
+    begun = " ".join(names(2))
     assert turn.outcome == "failed"
     assert talk.heard() == f"{begun} {spoken(Phrase.FAILED)}"
     assert turn.heard_text == f"{begun} {Phrase.FAILED}"
