@@ -64,6 +64,9 @@ LASTING_MS = 300
 """Silent for so long is no pause between sentences, which is 250 ms."""
 MISSED_MS = 1000
 """Not silent by then, or still in the same answer so long after the user's last sound: missed."""
+AGAIN_MS = 300
+"""Words of the same answer so long after a sound that must not stop it: it went on. None follow
+where it was stopped, and the next sound may come before the end of a second."""
 OWN_MS = (-200, 1000)
 """A fade this long before the onset, up to so long after the offset, may be the user's doing."""
 LEAD_MS = 20
@@ -89,7 +92,8 @@ class Outcome:
     silence_ms: float | None
     """From the onset until the loudspeaker was silent for LASTING_MS; None: never."""
     goes_on: bool
-    """Words of the same answer follow, more than MISSED_MS after the user's last sound."""
+    """Words of the same answer follow, more than MISSED_MS after the last sound of what must stop
+    it, or AGAIN_MS after that of what must not."""
 
     @property
     def missed(self) -> bool:
@@ -239,7 +243,7 @@ def judge(
         silence_ms = wav.onset_to_silence_ms(
             loudspeaker, DEVICE_RATE_HZ, sound.onset, lasting_ms=LASTING_MS
         )
-        later = sound.offset + MISSED_MS * MS
+        later = sound.offset + (MISSED_MS if sound.kind in STOPPING else AGAIN_MS) * MS
         goes_on = any(at and at[0] < sound.onset and at[-1] > later for at in heard)
         outcomes.append(Outcome(sound, silence_ms, goes_on))
     fades, stops = _own(events, over)

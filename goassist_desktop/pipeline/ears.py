@@ -39,7 +39,10 @@ ACTIVITY_LAG_MS = 200
 """Voice activity outlasts the sound by less than this: till then it must sound to be speech."""
 SOUNDING_MS = 30
 SUSPICION_MS = 250
-"""What is not known as speech after this was none."""
+"""What is not known as speech so long after its last sound was none: the silence inside "be quiet"
+lasts 200 ms …"""
+LONGEST_SUSPICION_MS = 500
+"""… and what is not known as speech so long after its first was none either."""
 READ_MS = 80
 """Silence after which the words are read. Stops inside words are shorter, nearly always."""
 JUDGE_MS = 200
@@ -168,6 +171,7 @@ class Ears:
         self._began = 0  # when that was known
         self._last_speech = 0  # where voice activity was last high
         self._suspected: int | None = None  # since when
+        self._suspicious = 0  # the end of what last gave reason
         self._last_offset = 0  # of the last speech that was read
         self._utterance: _Utterance | None = None
         self._pause: _Pause | None = None
@@ -220,12 +224,17 @@ class Ears:
         if heard.strong and (sounding or not lagging):
             self._speech_began()
         elif self._suspected is not None:
-            if end - self._suspected >= SUSPICION_MS * MS:
+            if heard.weak:
+                self._suspicious = end
+            if (
+                end - self._suspicious >= SUSPICION_MS * MS
+                or end - self._suspected >= LONGEST_SUSPICION_MS * MS
+            ):
                 self._suspected = None
                 self.dismiss()
                 self._tell(SuspicionEnded())
         elif heard.weak and not self.busy:
-            self._suspected = end
+            self._suspected = self._suspicious = end
             self._tell(SpeechSuspected(self._ms(self._sound_began())))
 
     def _listen_on(self, heard: Heard) -> None:

@@ -52,6 +52,9 @@ CLOSE_S = 0.5
 RIPEN_MS = 900
 """A decision waits this much longer for the first clause of the reply: until then nothing could be
 said, and the user may still go on."""
+RESUME_MS = 350
+"""Held, and nothing said in words: after this much silence we go on. They may be between two
+syllables: the silence before the second one of "stop talking" is 250 ms long, noise included."""
 UNCLEAR_MS = 1000
 """Speech this long without a word in it is answered with a question, once in a row …"""
 UNCLEAR_WAIT_MS = 600
@@ -99,11 +102,16 @@ class _TurnOver:
 
 
 @dataclass(frozen=True, slots=True)
+class _NothingSaid:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class _StopTalking:
     pass
 
 
-_Happening = EarsEvent | _ReplyReady | _ReplyHeard | _TurnOver | _StopTalking
+_Happening = EarsEvent | _ReplyReady | _ReplyHeard | _TurnOver | _NothingSaid | _StopTalking
 
 
 class Session:
@@ -145,6 +153,7 @@ class Session:
         self._onset_ms = 0.0
         self._ripening: float | None = None  # when the ears said that the turn is over
         self._wordless_readings = 0
+        self._resume_at_ms: float | None = None  # held, unless they go on before
         self._resumed_ms: list[float] = []  # when we fell silent for nothing
         self._asked_again = False
         self._broken = False
@@ -206,6 +215,9 @@ class Session:
 
     def _listen(self, block: Samples) -> None:
         self._ears.hear(block)
+        if self._resume_at_ms is not None and self.clock.now_ms >= self._resume_at_ms:
+            self._resume_at_ms = None
+            self._inbox.put_nowait(_NothingSaid())
         turn = self._turn
         if turn is None:
             return
@@ -256,7 +268,11 @@ class Session:
             case SuspicionEnded():
                 if self.state is State.HELD:
                     await self._feed(Event.NO_WORDS)
+            case _NothingSaid():
+                if self.state is State.HELD:
+                    await self._feed(Event.NO_WORDS)
             case SpeechStarted(onset_ms):
+                self._resume_at_ms = None
                 self._publish(happening)
                 if self.state is State.SPEAKING and not self._trusts(STRONG_FADES):
                     return  # words will tell
@@ -331,7 +347,7 @@ class Session:
                     await self._interrupt(Event.WORDS)
                 case _:
                     if self.state is State.HELD:
-                        await self._feed(Event.NO_WORDS)
+                        self._resume_at_ms = paused.offset_ms + RESUME_MS
                     else:
                         self._ears.forget()
                     return

@@ -783,3 +783,44 @@ def test_a_dismissed_sound_has_to_be_louder_to_be_suspected_again(tmp_path: Path
     (turn,) = talk.turns
     assert turn.heard_text == LONG
     assert len(turn.barge_ins) == 1
+
+
+@pytest.mark.parametrize("gap_s", [0.1, 0.2, 0.25])
+def test_between_two_syllables_it_stays_silent(tmp_path: Path, gap_s: float) -> None:
+    """The first one is no word yet, and nothing of the reply is heard before the second."""
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello there")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            await talk.cough(0.15)
+            await talk.pass_time(gap_s)
+            await talk.say("stop")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    held = talk.states.index("held")
+    assert talk.states[held + 1] == "interrupted"
+    samples, _ = talk.played()
+    cough_at = talk.endpoint.said[1].onset
+    audible = np.flatnonzero(np.abs(samples[cough_at:]) > 0.001)
+    assert audible.max(initial=0) < 0.15 * RATE_HZ
+
+
+def test_after_a_cough_it_goes_on_within_half_a_second(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, long_answer)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello there")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            await talk.cough(0.3)
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    times = {e.state: e.at_ms for e in talk.events if isinstance(e, StateChanged)}
+    ended_ms = talk.endpoint.said[1].offset * 1000 / RATE_HZ
+    assert 300 <= times[State.SPEAKING] - ended_ms <= 500
