@@ -64,9 +64,9 @@ LASTING_MS = 300
 """Silent for so long is no pause between sentences, which is 250 ms."""
 MISSED_MS = 1000
 """Not silent by then, or still in the same answer so long after the user's last sound: missed."""
-AGAIN_MS = 300
-"""Words of the same answer so long after a sound that must not stop it: it went on. None follow
-where it was stopped, and the next sound may come before the end of a second."""
+AGAIN_MS = 600
+"""Words of the same answer so long after a sound that must not stop it: it went on. Where it was
+stopped none follow, for the sound was read by then; the next sound comes after SOUNDING_S."""
 OWN_MS = (-200, 1000)
 """A fade this long before the onset, up to so long after the offset, may be the user's doing."""
 LEAD_MS = 20

@@ -184,6 +184,11 @@ class Ears:
         """Whether the user is speaking, or what they said is still being judged."""
         return self._speaking or bool(self._tasks) or self._pause is not None
 
+    @property
+    def hearing(self) -> bool:
+        """Whether the user speaks now, or may have begun to."""
+        return self._speaking or self._suspected is not None
+
     def forget(self) -> None:
         """The utterance was answered, or is not wanted: the next speech is a new one."""
         self._utterance = None

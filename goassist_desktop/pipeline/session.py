@@ -215,7 +215,8 @@ class Session:
 
     def _listen(self, block: Samples) -> None:
         self._ears.hear(block)
-        if self._resume_at_ms is not None and self.clock.now_ms >= self._resume_at_ms:
+        due = self._resume_at_ms is not None and self.clock.now_ms >= self._resume_at_ms
+        if due and not self._ears.hearing:
             self._resume_at_ms = None
             self._inbox.put_nowait(_NothingSaid())
         turn = self._turn
@@ -405,6 +406,7 @@ class Session:
         before = self.state
         self.state, commands = step(before, event)
         if self.state is not before:
+            self._resume_at_ms = None
             self._publish(StateChanged(self.state, self.clock.now_ms))
         for command in commands:
             await self._carry_out(command, event)

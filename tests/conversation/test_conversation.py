@@ -785,7 +785,7 @@ def test_a_dismissed_sound_has_to_be_louder_to_be_suspected_again(tmp_path: Path
     assert len(turn.barge_ins) == 1
 
 
-@pytest.mark.parametrize("gap_s", [0.1, 0.2, 0.25])
+@pytest.mark.parametrize("gap_s", [0.1, 0.2, 0.25, 0.28, 0.29, 0.3, 0.31, 0.32, 0.33])
 def test_between_two_syllables_it_stays_silent(tmp_path: Path, gap_s: float) -> None:
     """The first one is no word yet, and nothing of the reply is heard before the second."""
     talk = Conversation(tmp_path, long_answer)
