@@ -79,6 +79,8 @@ class Notice:
 
     level: Literal["info", "warning", "error"]
     what: str
+    source: Literal["", "face"] = ""
+    """"face": it is about the face or who shows it, and the conversation went on without it."""
 
 
 @dataclass(frozen=True, slots=True)

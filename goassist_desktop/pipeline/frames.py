@@ -18,6 +18,8 @@ BLOCK_SAMPLES = ANALYSIS_RATE_HZ * BLOCK_MS // 1000
 
 Samples = npt.NDArray[np.float32]
 """Mono float32 in [-1, 1], shape (n,)."""
+Weights = npt.NDArray[np.float32]
+"""Blendshape weights (52,) float32 in [0, 1], in the order of `blendshapes.NAMES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,18 @@ class Word:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Phoneme:
+    """A sound of a word, as its symbol of the International Phonetic Alphabet.
+
+    `start` and `end` are sample offsets at the rate of the Speech holding it.
+    """
+
+    symbol: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Speech:
     """Synthesised speech: samples (n,) at `rate_hz`, and the words they say, in order."""
@@ -36,6 +50,20 @@ class Speech:
     samples: Samples
     rate_hz: int
     words: tuple[Word, ...] = ()
+    phonemes: tuple[Phoneme, ...] = ()
+    """The sounds of the words, in order, where the voice knows them; without stress and pauses."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceFrame:
+    """What the face does for the sound at one moment of a reply.
+
+    `at_ms` counts from the first sample of the reply; `weights` (52,) float32 in [0, 1] are in the
+    order of `blendshapes.NAMES`.
+    """
+
+    at_ms: float
+    weights: Weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from goassist_desktop.pipeline.events import Notice
-from goassist_desktop.pipeline.frames import Message, Samples, Speech, Transcript
+from goassist_desktop.pipeline.frames import FaceFrame, Message, Samples, Speech, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class EngineInfo:
     """What a user may want to know of an engine before trusting it."""
 
     stage: str
-    """'voice_activity', 'turn_detection', 'recognition', 'language_model' or 'synthesis'."""
+    """'voice_activity', 'turn_detection', 'recognition', 'language_model', 'synthesis', 'face'."""
     name: str
     model: str
     licence: str
@@ -105,6 +105,29 @@ class Synthesiser(Engine, Protocol):
         Joined over the pieces, the words are exactly `text.split()`, and their times rise.
         Leading and trailing silence of the voice is trimmed to what the punctuation asks for.
         """
+
+
+class FaceStream(Protocol):
+    """The face of one reply. Whatever happens here, its sound goes on."""
+
+    def push(self, speech: Speech) -> Iterator[FaceFrame]:
+        """The frames that the next piece of the reply makes, as they are made.
+
+        A frame replaces one given before for the same time: an engine that looks ahead may give
+        the end of a piece provisionally, and again with the next piece.
+        Raises EngineFailed when it breaks, or makes no frame for STALL_S.
+        """
+
+    def finish(self) -> Iterator[FaceFrame]:
+        """The frames still missing, now that no more speech comes."""
+
+    def close(self) -> None:
+        """The reply is over, perhaps before its end. Harmless at any moment, from any thread."""
+
+
+class FaceEngine(Engine, Protocol):
+    def open(self) -> FaceStream:
+        """Begin a reply. Raises EngineFailed."""
 
 
 class Source(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from goassist_desktop.pipeline.frames import Samples, Speech, Word
+from goassist_desktop.pipeline.frames import Phoneme, Samples, Speech, Word
 
 
 def resample(samples: Samples, rate_hz: int, to_hz: int) -> Samples:
@@ -16,21 +16,26 @@ def resample(samples: Samples, rate_hz: int, to_hz: int) -> Samples:
 
 
 def at_rate(speech: Speech, rate_hz: int) -> Speech:
-    """The same speech at another rate, its words still in place."""
+    """The same speech at another rate, its words and phonemes still in place."""
     scale = rate_hz / speech.rate_hz
     return Speech(
         resample(speech.samples, speech.rate_hz, rate_hz),
         rate_hz,
         tuple(Word(w.text, round(w.start * scale), round(w.end * scale)) for w in speech.words),
+        tuple(
+            Phoneme(p.symbol, round(p.start * scale), round(p.end * scale)) for p in speech.phonemes
+        ),
     )
 
 
 def joined(pieces: list[Speech]) -> Speech:
     """Several pieces of speech of one rate as one."""
     words: list[Word] = []
+    phonemes: list[Phoneme] = []
     length = 0
     for piece in pieces:
         words += [Word(w.text, length + w.start, length + w.end) for w in piece.words]
+        phonemes += [Phoneme(p.symbol, length + p.start, length + p.end) for p in piece.phonemes]
         length += len(piece.samples)
     samples = np.concatenate([piece.samples for piece in pieces])
-    return Speech(samples, pieces[0].rate_hz, tuple(words))
+    return Speech(samples, pieces[0].rate_hz, tuple(words), tuple(phonemes))

@@ -7,7 +7,7 @@ Audio blocks do not queue there: they go straight to the ears, whatever the inbo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +35,7 @@ from goassist_desktop.pipeline.events import (
     WorkFailed,
 )
 from goassist_desktop.pipeline.evidence import Evidence, is_stop, repeats, weigh
+from goassist_desktop.pipeline.face import Face
 from goassist_desktop.pipeline.frames import Message, Samples, Speech
 from goassist_desktop.pipeline.history import History
 from goassist_desktop.pipeline.protocols import Endpoint
@@ -133,6 +134,14 @@ class Session:
         self._publish = publish
         self._history = History(settings.system_prompt)
         self._speaker = Speaker(endpoint.rate_hz)
+        self.face = Face(
+            engines.face,
+            self._speaker,
+            self.clock,
+            lambda: endpoint.render_delay_ms,
+            publish,
+            settings.turn.seed,
+        )
         self._inbox: asyncio.Queue[_Happening] = asyncio.Queue()  # bounded by what people say
         self._ears = Ears(
             engines.activity,
@@ -157,7 +166,8 @@ class Session:
         self._resumed_ms: list[float] = []  # when we fell silent for nothing
         self._asked_again = False
         self._broken = False
-        self._prefilling: asyncio.Task[None] | None = None
+        self._prefilling: asyncio.Future[None] | None = None
+        self._background: set[asyncio.Future[None]] = set()
 
     # -- from outside ----------------------------------------------------------------------------
 
@@ -185,8 +195,8 @@ class Session:
             finally:
                 self._endpoint.stop()
                 await self._ears.close()
-                if self._prefilling is not None:
-                    await asyncio.wait((self._prefilling,), timeout=CLOSE_S)
+                if self._background:
+                    await asyncio.wait(self._background, timeout=CLOSE_S)
 
     def stop_talking(self) -> None:
         """The stop button: end the reply, and ask for no other. From the event loop only."""
@@ -215,6 +225,7 @@ class Session:
 
     def _listen(self, block: Samples) -> None:
         self._ears.hear(block)
+        self.face.watch()
         due = self._resume_at_ms is not None and self.clock.now_ms >= self._resume_at_ms
         if due and not self._ears.hearing:
             self._resume_at_ms = None
@@ -244,6 +255,7 @@ class Session:
             self._phrases[phrase] = at_rate(joined(pieces), rate)
         model = self._engines.model
         await model.lane.run(model.engine.prefill, self._history.messages())
+        self._in_background(self.face.prepare())
 
     def _prefill(self, words: str = "") -> None:
         """Have the model read the conversation, and the user's words so far, in advance."""
@@ -251,10 +263,16 @@ class Session:
         messages = self._history.messages()
         if words:
             messages.append(Message("user", f"{self._unanswered} {words}".strip()))
-        self._prefilling = asyncio.ensure_future(model.lane.run(model.engine.prefill, messages))
-        self._prefilling.add_done_callback(self._prefilled)
+        self._prefilling = self._in_background(model.lane.run(model.engine.prefill, messages))
 
-    def _prefilled(self, task: asyncio.Future[None]) -> None:
+    def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Future[None]:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background_ended)
+        return task
+
+    def _background_ended(self, task: asyncio.Future[None]) -> None:
+        self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._inbox.put_nowait(WorkFailed(error))
 
@@ -406,6 +424,7 @@ class Session:
         before = self.state
         self.state, commands = step(before, event)
         if self.state is not before:
+            self.face.note_state(self.state)
             self._resume_at_ms = None
             self._publish(StateChanged(self.state, self.clock.now_ms))
         for command in commands:
@@ -466,6 +485,7 @@ class Session:
             settings=self._settings.turn,
             phrases=self._phrases,
             render_delay_ms=self._endpoint.render_delay_ms,
+            face=self.face,
             only=None if paused.text else Phrase.NOT_UNDERSTOOD,
         )
         self._turn.start(lambda turn: self._inbox.put_nowait(_TurnOver(turn)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ FADE_MS = 10
 """Out and in, raised cosine: short enough for barge-in, long enough not to click."""
 AUDIBLE = 10 ** (-50 / 20)
 """A voice begins and ends with some silence of its own, which nobody calls sound."""
+HEARD_SPANS = 16
+"""Stretches of reply that are remembered for `heard`: a sound card holds less than a second."""
 REWIND_MS = 15
 """A word resumed starts this much before its timing says, which is not exact to the sample."""
 
@@ -46,6 +49,29 @@ class Progress:
     """Samples of silence inside the reply, because the next of it came too late."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Which place of which reply a rendered sample came from."""
+
+    turn_id: int
+    position: int
+    """Inside the reply; where it stopped, while it is silent."""
+    since: int
+    """Samples since the reply began, or went on."""
+    silent: int
+    """Samples since it stopped; 0 while it is played."""
+
+
+@dataclass(slots=True)
+class _Span:
+    """A stretch of reply, played without a gap."""
+
+    rendered: int
+    count: int
+    turn_id: int
+    position: int
+
+
 class Speaker:
     """One turn's reply at a time. All methods are safe from any thread; `pull` never waits long."""
 
@@ -58,6 +84,7 @@ class Speaker:
         self._fade_in = (0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)).astype("f4")
         self._fade_out = self._fade_in[::-1].copy()
         self._tail: Samples = np.zeros(0, np.float32)  # what is left of a fade to silence
+        self._spans: deque[_Span] = deque(maxlen=HEARD_SPANS)
         self._clear(turn_id=0)
 
     def _clear(self, turn_id: int) -> None:
@@ -146,6 +173,27 @@ class Speaker:
         with self.lock:
             return self._progress()
 
+    def heard(self, rendered: int) -> Heard | None:
+        """What the sample at this count of `rendered` is of; None before any reply.
+
+        Of one that is yet to be rendered it is what is due, should nobody interrupt.
+
+        The face asks at any time: it must not wait for the audio thread, nor the other way round,
+        and what a recording of the session counts is the lock. A copy of a deque is atomic.
+        """
+        spans = reversed(tuple(self._spans))
+        span = next((s for s in spans if s.rendered <= rendered), None)
+        if span is None:
+            return None
+        since, count = rendered - span.rendered, span.count
+        if rendered > self.rendered == span.rendered + count and self._going_on(span.turn_id):
+            count += self._length - self._position
+        position = span.position + min(since, count)
+        return Heard(span.turn_id, position, since, max(0, since - count))
+
+    def _going_on(self, turn_id: int) -> bool:
+        return self._turn_id == turn_id and self._open and not self._held
+
     # -- the audio thread's side -----------------------------------------------------------------
 
     def pull(self, count: int) -> Samples:
@@ -160,6 +208,7 @@ class Speaker:
                     self._waiting += count - len(block)
                 if len(block):
                     out[: len(block)] = block = self._rise(block)
+                    self._note_span(len(block))
                     self._position += len(block)
                     audible = np.flatnonzero(np.abs(block) > AUDIBLE)
                     if len(audible):
@@ -188,6 +237,19 @@ class Speaker:
             count -= len(part)
             index += 1
         return np.concatenate(found) if found else np.zeros(0, np.float32)
+
+    def _note_span(self, count: int) -> None:
+        """The next `count` samples of the reply are played now."""
+        last = self._spans[-1] if self._spans else None
+        if (
+            last is not None
+            and last.turn_id == self._turn_id
+            and last.rendered + last.count == self.rendered
+            and last.position + last.count == self._position
+        ):
+            last.count += count
+        else:
+            self._spans.append(_Span(self.rendered, count, self._turn_id, self._position))
 
     def _rise(self, block: Samples) -> Samples:
         """Apply what is left of the fade-in after a resume."""

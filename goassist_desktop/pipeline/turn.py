@@ -17,6 +17,7 @@ from goassist_desktop.pipeline.chunker import Chunker
 from goassist_desktop.pipeline.clock import Marks, SampleClock
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import Outcome
+from goassist_desktop.pipeline.face import Face
 from goassist_desktop.pipeline.frames import Speech
 from goassist_desktop.pipeline.history import History
 from goassist_desktop.pipeline.resampling import at_rate
@@ -74,6 +75,7 @@ class Turn:
         settings: TurnSettings,
         phrases: Mapping[Phrase, Speech],
         render_delay_ms: float,
+        face: Face,
         only: Phrase | None = None,
     ) -> None:
         """`only`: say just this phrase, and ask no model."""
@@ -94,10 +96,13 @@ class Turn:
         self._settings = settings
         self._phrases = phrases
         self._render_delay_ms = render_delay_ms
+        self._face = face
         self._only = only
         self._clauses: list[_Clause] = []
         self._words = 0
         self._heard_words = 0
+        self._spoken: asyncio.Queue[Speech | None] = asyncio.Queue()  # bounded by LEAD_S
+        self._audible = asyncio.Event()
         self._played = asyncio.Event()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -114,6 +119,7 @@ class Turn:
         """Let it be heard."""
         self.committed = True
         self._speaker.open(self.turn_id)
+        self._audible.set()
 
     async def cancel(self, reason: str) -> None:
         """End it everywhere; returns when nothing of it is left."""
@@ -162,17 +168,26 @@ class Turn:
     async def _run(self) -> None:
         clauses: asyncio.Queue[str | Phrase | None] = asyncio.Queue()  # bounded by max_tokens
         try:
-            async with asyncio.TaskGroup() as group:
-                thinking = group.create_task(self._think(clauses))
-                group.create_task(self._speak(clauses, thinking))
-            self._speaker.complete(self.turn_id)
-            await self._played.wait()
+            async with asyncio.TaskGroup() as beside:
+                animating = beside.create_task(self._animate())
+                async with asyncio.TaskGroup() as group:
+                    thinking = group.create_task(self._think(clauses))
+                    group.create_task(self._speak(clauses, thinking))
+                self._speaker.complete(self.turn_id)
+                self._spoken.put_nowait(None)
+                await self._played.wait()
+                animating.cancel()
         finally:
             last = self._speaker.flush(self.turn_id)
             self._note(last)
             self.starved_ms = last.starved * 1000 / self._speaker.rate_hz
             if last.last_sample is not None:
                 self.marks.set(mark.AUDIO_END, self._ms(last.last_sample))
+
+    async def _animate(self) -> None:
+        """Move the face, but not for what may never be heard: the sound comes first."""
+        await self._audible.wait()
+        await self._face.follow(self.turn_id, self._spoken)
 
     async def _think(self, clauses: asyncio.Queue[str | Phrase | None]) -> None:
         """From the words of the user to clauses. A failure becomes a phrase that says so."""
@@ -255,6 +270,7 @@ class Turn:
             self._say_phrase(Phrase.NOTHING)
 
     async def _push(self, speech: Speech) -> None:
+        self._spoken.put_nowait(speech)
         speech = at_rate(speech, self._speaker.rate_hz)
         self._speaker.push(self.turn_id, speech.samples, speech.words)
         self._words += len(speech.words)
@@ -269,6 +285,7 @@ class Turn:
         self._clauses.append(_Clause(f" {phrase}", words, self._words))
         self._words += len(words)
         self.reply_text = f"{self.reply_text} {phrase}".strip()
+        self._spoken.put_nowait(speech)
         self._speaker.push(self.turn_id, speech.samples, speech.words)
 
     def _fail(self, reason: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from goassist_desktop.pipeline.protocols import (
     Engine,
+    FaceEngine,
     LanguageModel,
     Recogniser,
     Synthesiser,
@@ -54,13 +55,17 @@ class Hosted(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """One loaded engine per stage. Voice activity takes 0.1 ms a frame and needs no lane."""
+    """One loaded engine per stage. Voice activity takes 0.1 ms a frame and needs no lane.
+
+    The face has several, or none: when one fails, the next takes over.
+    """
 
     activity: VoiceActivity
     detector: Hosted[TurnDetector]
     recogniser: Hosted[Recogniser]
     model: Hosted[LanguageModel]
     voice: Hosted[Synthesiser]
+    face: tuple[Hosted[FaceEngine], ...] = ()
 
 
 class ThreadLane:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 import threading
@@ -28,6 +29,7 @@ from goassist_desktop.replay.player import Player
 from goassist_desktop.replay.reading import Over, read
 from goassist_desktop.replay.recorder import recording
 from tests.fakes import virtual_time
+from tests.fakes.faces import FRAME_MS, BrokenFace, LoudnessFace, dies
 from tests.fakes.stage import Conversation
 from tests.fakes.tones import (
     LoudnessActivity,
@@ -174,6 +176,20 @@ def test_the_command_says_whether_it_is_the_same(
 def edit(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
     journal = folder / "journal.jsonl"
     journal.write_text("\n".join(change(journal.read_text().split("\n"))))
+
+
+def test_what_events_did_not_say_yet_is_not_compared(
+    conversation: Conversation, folder: Path
+) -> None:
+    def older(line: str) -> str:
+        return re.sub(r',"(starved_ms|source)":[^,}]+', "", line)
+
+    edit(folder, lambda lines: [older(line) for line in lines])
+    assert len(read(folder).events) == len(conversation.events)
+    assert not any("starved_ms" in value for _, value in read(folder).events)
+    player, events = replay(folder)
+    assert player.differences == []
+    assert events == conversation.events
 
 
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
@@ -355,3 +371,27 @@ def test_a_failure_of_an_engine_comes_again(tmp_path: Path) -> None:
         "language_model: 'None', was 'the model broke'"
     ]
     assert events == talk.events
+
+
+@pytest.mark.parametrize("fault", ["breaks", "lags"])
+def test_what_is_said_of_the_face_is_no_part_of_it(tmp_path: Path, fault: str) -> None:
+    slow = LoudnessFace("slow")
+    slow.seconds = {"push": 3 * FRAME_MS / 1000}
+    face = [BrokenFace(dies, 400.0), LoudnessFace()] if fault == "breaks" else [slow]
+    talk = Conversation(tmp_path, answer, face=face)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(2.0)
+            await talk.say("what time is noon")
+            await talk.until_quiet()
+
+    with recorded(talk, tmp_path / "recording"):
+        virtual_time.run(main())
+    of_the_face = [e for e in talk.events if isinstance(e, Notice) and e.source == "face"]
+    assert of_the_face
+    player, events = replay(tmp_path / "recording")
+    assert player.differences == []
+    assert events == [event for event in talk.events if event not in of_the_face]

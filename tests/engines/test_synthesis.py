@@ -13,6 +13,7 @@ import soxr
 from faster_whisper import WhisperModel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from goassist_desktop.pipeline.engines import REGISTRY, create
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
@@ -135,6 +136,20 @@ def test_a_damaged_model_is_named(
             shutil.copy(models("silero-vad") / "silero_vad.onnx", tmp_path / file.name)
     with pytest.raises(ModelMissing, match=re.escape(str(tmp_path))):
         make(tmp_path).load()
+
+
+def test_a_voice_that_breaks_says_so(
+    make: Callable[..., Synthesiser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost:
+        def run(self, *args: object) -> None:
+            raise ort_errors.EPFail("the device is gone")
+
+    engine = make()
+    engine.load()
+    monkeypatch.setattr(engine._tts, "sess", Lost())
+    with pytest.raises(EngineFailed, match="the voice broke: the device is gone"):
+        list(engine.speak("Hello."))
 
 
 def test_it_is_loaded_once_and_closed_for_good(make: Callable[..., Synthesiser]) -> None:
@@ -276,3 +291,19 @@ def test_words_of_one_breath_follow_each_other(voice: Synthesiser) -> None:
     for one, next_ in itertools.pairwise(words):
         assert one.start < one.end <= next_.start
         assert next_.start - one.end < 0.15 * voice.rate_hz
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_phonemes_lie_inside_their_words_in_order(voice: Synthesiser, sentence: str) -> None:
+    pieces = list(voice.speak(sentence))
+    assert any(piece.phonemes for piece in pieces)
+    for piece in pieces:
+        sounds = piece.phonemes
+        for before, after in itertools.pairwise(sounds):
+            assert before.start <= before.end <= after.start
+        for sound in sounds:
+            assert sound.symbol.strip("ˈˌ ,.?!;:") == sound.symbol != ""
+            assert any(w.start <= sound.start <= sound.end <= w.end for w in piece.words)
+        for said in piece.words:
+            inside = [s for s in sounds if said.start <= s.start and s.end <= said.end]
+            assert sum(s.end - s.start for s in inside) >= 0.8 * (said.end - said.start), said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from goassist_desktop.pipeline.endpoints.capture import CaptureChain
 from goassist_desktop.pipeline.endpoints.recording import RecordingEndpoint
 from goassist_desktop.pipeline.events import ReplyText, SessionEvent, StateChanged, TurnClosed
 from goassist_desktop.pipeline.frames import Samples
+from goassist_desktop.pipeline.protocols import FaceEngine
 from goassist_desktop.pipeline.session import Session, SessionSettings
 from goassist_desktop.pipeline.turn import TurnSettings
 from goassist_desktop.pipeline.workers import Engines, Hosted
@@ -51,6 +52,7 @@ class Conversation:
         answer: Callable[[str], str],
         max_tokens: int = 200,
         context_tokens: int = 8192,
+        face: Sequence[FaceEngine] = (),
     ) -> None:
         self.model = ScriptedModel(answer)
         self.voice = ToneVoice()
@@ -68,6 +70,7 @@ class Conversation:
             recogniser=Hosted(self.recogniser, VirtualLane()),
             model=Hosted(self.model, VirtualLane()),
             voice=Hosted(self.voice, VirtualLane()),
+            face=tuple(Hosted(engine, VirtualLane()) for engine in face),
         )
         settings = SessionSettings(
             system_prompt="be brief",

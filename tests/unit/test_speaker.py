@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from goassist_desktop.pipeline.frames import Word
-from goassist_desktop.pipeline.speaker import FADE_MS, REWIND_MS, Speaker
+from goassist_desktop.pipeline.speaker import FADE_MS, REWIND_MS, Heard, Speaker
 
 RATE_HZ = 48_000
 FADE = RATE_HZ * FADE_MS // 1000
@@ -128,6 +128,18 @@ def test_between_two_words_it_resumes_where_the_fade_ended() -> None:
     speaker.resume()
     out = speaker.pull(4_800)
     assert np.allclose(out[FADE:], ramp[20_000 + 2 * FADE :][: 4_800 - FADE])
+
+
+def test_what_is_due_is_known_before_it_is_heard() -> None:
+    speaker = playing(4800)
+    speaker.pull(960)
+    assert speaker.heard(900) == Heard(1, 900, since=900, silent=0)
+    assert speaker.heard(960 + 480) == Heard(1, 1440, since=1440, silent=0)
+    assert speaker.heard(4800 + 100) == Heard(1, 4800, since=4900, silent=100), "after its end"
+    speaker.hold()
+    speaker.pull(960)
+    assert speaker.heard(1920) == Heard(1, 960, since=1920, silent=960)
+    assert speaker.heard(2400) == Heard(1, 960, since=2400, silent=1440)
 
 
 def test_the_samples_of_a_fade_were_heard() -> None:

@@ -25,12 +25,18 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "language_model": {"llama-cpp": f"{_HERE}.llama_cpp:LlamaCpp"},
     "synthesis": {"hibari": f"{_HERE}.hibari:HibariVoice"},
+    "face": {
+        "lipsync": f"{_HERE}.lipsync:LipSync",
+        "audio2face": f"{_HERE}.audio2face:Audio2Face",
+        "audio2face-service": f"{_HERE}.audio2face_service:Audio2FaceService",
+        "lam": f"{_HERE}.lam:Lam",
+    },
 }
 """stage -> name -> "module:Class"."""
 
 
-def create(stage: str, name: str, model_dir: Path, *, threads: int) -> Any:
-    """The engine `name` of `stage`, not yet loaded, reading its files from `model_dir`.
+def create(stage: str, name: str, source: Path | str, *, threads: int) -> Any:
+    """The engine `name` of `stage`, not yet loaded. `source`: its files' folder, or an address.
 
     What comes back meets the stage's Protocol. Raises ConfigError naming what is allowed.
     """
@@ -41,4 +47,4 @@ def create(stage: str, name: str, model_dir: Path, *, threads: int) -> Any:
     if where is None:
         raise ConfigError(f"{stage}: unknown engine {name!r}; allowed: {', '.join(engines)}")
     module, _, cls = where.partition(":")
-    return getattr(import_module(module), cls)(model_dir, threads=threads)
+    return getattr(import_module(module), cls)(source, threads=threads)

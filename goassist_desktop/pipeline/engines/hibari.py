@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from goassist_desktop.pipeline.engines.onnx_file import BROKEN, DAMAGED
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
-from goassist_desktop.pipeline.frames import Samples, Speech, Word
+from goassist_desktop.pipeline.frames import Phoneme, Samples, Speech, Word
 from goassist_desktop.pipeline.protocols import EngineInfo
 
 RATE_HZ = 24_000
@@ -45,15 +45,9 @@ NO_PAUSE_MS = 20
 
 SENTENCE_END = ".!?…"
 PUNCTUATION = SENTENCE_END + ',;:—"“”()'
-
-
-_DAMAGED = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-)
-_BROKEN = (ort_errors.NotImplemented, ort_errors.RuntimeException, MemoryError)
+STRESS = "ˈˌ"
+DIPHTHONGS = {"A": "eɪ", "I": "aɪ", "O": "oʊ", "W": "aʊ", "Y": "ɔɪ"}
+"""One letter each in the voice's alphabet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +89,11 @@ class HibariVoice:
             self._tts = Hibari(  # type: ignore[no-untyped-call]
                 voice="heart", model=_with_output(model, DURATIONS), threads=self._threads
             )
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise ModelMissing(
                 f"voice model {self._model} is damaged; run: goassist models verify"
             ) from error
-        except _BROKEN as error:
+        except BROKEN as error:
             raise EngineFailed(f"voice model {self._model} can not be loaded: {error}") from error
         # The second word is in no dictionary: it makes the network for unknown words load too.
         for _ in self.speak("Hello, Zyglorp."):
@@ -147,7 +141,8 @@ class HibariVoice:
         first = max(0, start - _samples(LEAD_MS))
         last = end + _samples(pause_ms)
         words = _words(readings, edges, raw, first, end)
-        return Speech(_finish(raw[first:last], last - first), RATE_HZ, words)
+        sounds = _phonemes(readings, edges, words, first)
+        return Speech(_finish(raw[first:last], last - first), RATE_HZ, words, sounds)
 
     def _synthesise(self, phonemes: str) -> tuple[Samples, list[int]]:
         """Samples, and for each phoneme the sample where it starts, with the end as last entry."""
@@ -158,7 +153,7 @@ class HibariVoice:
             *spectra, durations = self._tts.sess.run(
                 None, {"ids": ids, "speed": np.ones(1, np.float32)}
             )
-        except (*_DAMAGED, *_BROKEN) as error:
+        except BROKEN as error:
             raise EngineFailed(f"synthesis: the voice broke: {error}") from error
         # Noise from the text, so that a clause sounds the same each time it is said.
         noise = np.random.default_rng(zlib.crc32(phonemes.encode()))
@@ -231,6 +226,31 @@ def _words(
         words.append(Word(reading.text, start, now))
         at += len(reading.phonemes) + 1
     return tuple(words)
+
+
+def _phonemes(
+    readings: Sequence[_Reading], edges: Sequence[int], words: Sequence[Word], first: int
+) -> tuple[Phoneme, ...]:
+    """Spans of the sounds inside their words, counted from sample `first`.
+
+    A mark of stress belongs to the sound behind it, a mark of length to the one before.
+    """
+    sounds: list[Phoneme] = []
+    at = 0
+    for reading, word in zip(readings, words, strict=True):
+        begun = None
+        for offset, symbol in enumerate(reading.phonemes):
+            start = edges[at + offset] if begun is None else begun
+            begun = start if symbol in STRESS else None
+            if symbol in STRESS or symbol in PUNCTUATION:
+                continue
+            start = min(max(start - first, word.start), word.end)
+            end = min(max(edges[at + offset + 1] - first, word.start), word.end)
+            if symbol == "ː" and sounds:
+                symbol, start = sounds[-1].symbol + symbol, sounds.pop().start
+            sounds.append(Phoneme(DIPHTHONGS.get(symbol, symbol), start, end))
+        at += len(reading.phonemes) + 1 if reading.phonemes else 0
+    return tuple(sounds)
 
 
 def _samples(ms: int) -> int:
