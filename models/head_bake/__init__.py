@@ -1,0 +1,1 @@
+"""The parts of `bake_heads.py`: from the CC0 base mesh to two heads worth looking at."""
