@@ -29,6 +29,8 @@ SHORTEST_S = 0.05
 """What is shorter is left out: half a syllable resembles many."""
 TELLING_S = 0.2
 """What is longer is found anywhere; shorter words only where the longer ones say they are."""
+PLACED_BY_S = 1.0
+"""So much of a piece says where it was played."""
 LONGEST_WAIT_S = 40.0
 """A piece of speech is played at most this long after the one before it."""
 
@@ -104,6 +106,16 @@ def _places(piece: Speech, loudspeaker: Loudspeaker, start: int, end: int) -> li
         if at is not None:
             places.append(at - word.start)
     return places
+
+
+def place(piece: Speech, loudspeaker: Loudspeaker, start: int, end: int) -> int | None:
+    """Where a piece of speech, at 48 kHz, begins in [start, end) of the recording, if it does."""
+    if not piece.words:
+        return None
+    first, last = piece.words[0].start, piece.words[-1].end
+    sound = piece.samples[first : min(last, first + round(PLACED_BY_S * DEVICE_RATE_HZ))]
+    at = _search(sound, loudspeaker, start + first, end)
+    return None if at is None else at - first
 
 
 def lost(words: Sequence[Played]) -> list[str]:

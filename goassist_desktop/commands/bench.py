@@ -17,14 +17,15 @@ from goassist_desktop.bench import run as stored
 from goassist_desktop.bench.run import Run
 from goassist_desktop.bench.table import table, verdict
 from goassist_desktop.commands import settings
-from goassist_desktop.commands.talk import writable
 from goassist_desktop.pipeline.errors import BadInput
+from goassist_desktop.talk import writable
 
 KINDS = {
     "latency": "response gap, first audio, each stage, memory",
     "turns": "whether it waits in a pause, and answers at the end",
     "barge-in": "onset to silence over its own voice, missed and false stops",
     "echo": "whether it hears itself: fades and stops in its own speech",
+    "face": "whether it says what is heard, and looks alive; a contact sheet and a video",
     "idle": "what listening costs while nobody speaks",
     "soak": "whether it stays well for half an hour",
 }
