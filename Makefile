@@ -30,7 +30,7 @@ lint:
 bench:
 	@packaging/bootstrap run
 	@$(BIN)/goassist models pull embedded
-	@for kind in latency turns barge-in echo idle; do $(BIN)/goassist bench $$kind || exit; done
+	@for kind in latency turns barge-in echo face idle; do $(BIN)/goassist bench $$kind || exit; done
 
 # Follows pyproject.toml and keeps what is locked already; `make lock UPGRADE=--upgrade` renews all.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

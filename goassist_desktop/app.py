@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import wait
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-from goassist_desktop import weights
+from goassist_desktop import live_link, shipped, weights
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.endpointing import EndOfTurn
@@ -28,6 +30,8 @@ LEAVE_S = 0.6
 """How long the engines may take to finish their steps when the program ends."""
 _OWN_MODEL = {"moonshine": "moonshine-tiny-en"}
 """Engines whose model is not the one the profile has for their stage."""
+_FACE_MODEL = {"audio2face": "audio2face-3d-v2.3-mark", "lam": "lam-audio2expression"}
+"""Face engines whose files are not part of this program."""
 
 
 def _threads(stage: str) -> int:
@@ -43,9 +47,22 @@ def model_names(config: Config) -> dict[str, str]:
     return {stage: own[stage] or models[stage] for stage in STAGES}
 
 
+def face_engines(config: Config) -> dict[str, Any]:
+    """The chosen engine of the face, and the one that takes over; not loaded: see `Face`."""
+    if config.face.engine == "none":
+        return {}
+    names = dict.fromkeys((config.face.engine, "lipsync"))
+    sources: dict[str, Path | str] = {
+        "lipsync": shipped.folder(),
+        "audio2face-service": config.face.service,
+        **{name: weights.models_dir() / model for name, model in _FACE_MODEL.items()},
+    }
+    return {name: create("face", name, sources[name], threads=1) for name in names}
+
+
 @contextmanager
 def loaded_engines(config: Config) -> Iterator[Engines]:
-    """Every stage's engine, loaded and warm; closed at the end.
+    """Every stage's engine, loaded and warm, but for the face's; closed at the end.
 
     No library can be stopped while it loads a model or computes. An engine that does not finish
     its step in LEAVE_S stays as it is, and `end` then ends the process without it.
@@ -60,7 +77,8 @@ def loaded_engines(config: Config) -> Iterator[Engines]:
         )
         for stage, model in model_names(config).items()
     }
-    lanes = {stage: ThreadLane(stage) for stage in STAGES}
+    faces = face_engines(config)
+    lanes = {name: ThreadLane(name) for name in (*STAGES, *faces)}
     try:
         loading = [lanes[stage].submit(engine.load) for stage, engine in engines.items()]
         wait(loading)
@@ -72,14 +90,15 @@ def loaded_engines(config: Config) -> Iterator[Engines]:
             recogniser=Hosted(engines["recognition"], lanes["recognition"]),
             model=Hosted(engines["language_model"], lanes["language_model"]),
             voice=Hosted(engines["synthesis"], lanes["synthesis"]),
+            face=tuple(Hosted(engine, lanes[name]) for name, engine in faces.items()),
         )
     finally:
         for lane in lanes.values():
             lane.close()
         deadline = time.monotonic() + LEAVE_S
-        for stage, lane in lanes.items():
+        for name, lane in lanes.items():
             if lane.ended(within_s=max(0.0, deadline - time.monotonic())):
-                engines[stage].close()
+                (engines | faces)[name].close()
             else:
                 _at_work.append(lane)
 
@@ -105,7 +124,25 @@ def engine_infos(engines: Engines) -> list[EngineInfo]:
     """What is in use, one entry per stage, in the order of the pipeline."""
     hosted = (engines.detector, engines.recogniser, engines.model, engines.voice)
     in_use: list[Engine] = [engines.activity, *(h.engine for h in hosted)]
+    in_use += [one.engine for one in engines.face[:1]]
     return [engine.info for engine in in_use]
+
+
+def unseen(config: Config) -> Config:
+    """The same without a face, where nobody looks: it is neither computed nor told of."""
+    if config.face.live_link:
+        return config
+    return dataclasses.replace(config, face=dataclasses.replace(config.face, engine="none"))
+
+
+def companions(
+    config: Config, session: Session, publish: Callable[[SessionEvent], None]
+) -> list[Coroutine[Any, Any, None]]:
+    """What runs beside a session for as long as it does."""
+    address = config.face.live_link
+    if not address:
+        return []
+    return [live_link.follow(address, session.face, session.clock, publish)]
 
 
 def make_session(

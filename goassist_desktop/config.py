@@ -17,6 +17,7 @@ import platformdirs
 
 from goassist_desktop.pipeline.engines import REGISTRY
 from goassist_desktop.pipeline.errors import ConfigError
+from goassist_desktop.pipeline.network_address import host_and_port
 
 _NOT_SETTINGS = ("GOASSIST_CONFIG", "GOASSIST_MODELS_DIR")
 
@@ -27,9 +28,18 @@ SYSTEM_PROMPT = (
 )
 
 
-def _setting(default: Any, *, among: Iterable[str] = (), low: float = 0, high: float = 0) -> Any:
-    """A field with what is allowed: one of `among`, or a number from `low` to `high`."""
-    return field(default=default, metadata={"among": tuple(among), "low": low, "high": high})
+def _setting(
+    default: Any,
+    *,
+    among: Iterable[str] = (),
+    low: float = 0,
+    high: float = 0,
+    address: bool = False,
+) -> Any:
+    """A field with what is allowed beside its default: one of `among`, a number from `low` to
+    `high`, or host and port."""
+    allowed = {"among": tuple(among), "low": low, "high": high, "address": address}
+    return field(default=default, metadata=allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,17 @@ class TurnTaking:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceSettings:
+    engine: str = _setting("lipsync", among=(*REGISTRY["face"], "none"))
+    """What moves the mouth; where it fails, `lipsync` takes over."""
+    person: str = _setting("mira", among=("mira", "jonas"))
+    service: str = _setting("localhost:52000", address=True)
+    """Host and port of an Audio2Face-3D service."""
+    live_link: str = _setting("", address=True)
+    """Host and port to send the face to as Live Link Face does; empty: it is not sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     profile: str = _setting("embedded", among=("embedded", "ci"))
     """Which models are used: see `goassist models list`."""
@@ -75,6 +96,7 @@ class Config:
     audio: Audio = field(default_factory=Audio)
     reply: Reply = field(default_factory=Reply)
     turn_taking: TurnTaking = field(default_factory=TurnTaking)
+    face: FaceSettings = field(default_factory=FaceSettings)
 
 
 def default_path() -> Path:
@@ -166,6 +188,8 @@ def _checked(where: str, value: Any, spec: Any) -> Any:
     elif want in (int, float) and not low <= value <= high:
         allowed = f"a number from {low:g} to {high:g}"
     else:
+        if spec.metadata["address"] and value != spec.default:
+            host_and_port(value, where)
         return value
     raise ConfigError(f"{where} = {value!r}: must be {allowed}")
 
@@ -181,4 +205,5 @@ def _built(chosen: Mapping[str, Any]) -> Config:
         audio=Audio(**of("audio")),
         reply=Reply(**of("reply")),
         turn_taking=TurnTaking(**of("turn_taking")),
+        face=FaceSettings(**of("face")),
     )

@@ -86,9 +86,17 @@ Script = Callable[[Until], Awaitable[T]]
 """What the user does: it speaks to `until.endpoint`, and waits with the rest of `until`."""
 
 
-async def converse(session: Session, endpoint: RecordingEndpoint, script: Script[T]) -> T:
-    """Run the session until the script is over, and return what it did. Raises what either does."""
-    return await _beside(script(Until(session, endpoint)), session.run())
+async def converse(
+    session: Session,
+    endpoint: RecordingEndpoint,
+    script: Script[T],
+    *onlookers: Coroutine[Any, Any, None],
+) -> T:
+    """Run the session until the script is over, and return what it did. Raises what any of them do.
+
+    `onlookers` run for as long.
+    """
+    return await beside(script(Until(session, endpoint)), session.run(), *onlookers)
 
 
 def rehearse(
@@ -112,7 +120,7 @@ def rehearse(
         on_time = virtual_time.on_virtual_time(engines, charged)
         session = make_session(config, on_time, endpoint, publish)
         until = Until(session, endpoint)
-        return await _beside(script(until), session.run(), _stepping(session, endpoint))
+        return await beside(script(until), session.run(), _stepping(session, endpoint))
 
     return virtual_time.run(main())
 
@@ -125,7 +133,7 @@ async def _stepping(session: Session, endpoint: RecordingEndpoint) -> None:
             endpoint.step()
 
 
-async def _beside(script: Awaitable[T], *services: Coroutine[Any, Any, None]) -> T:
+async def beside(script: Awaitable[T], *services: Coroutine[Any, Any, None]) -> T:
     """The script's result. The services run for as long, and end before it only by an error."""
     reciting = asyncio.ensure_future(script)
     tasks = [reciting, *map(asyncio.ensure_future, services)]

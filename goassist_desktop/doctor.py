@@ -10,6 +10,7 @@ import platform
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,13 +23,15 @@ import numpy as np
 import psutil
 
 from goassist_desktop import weights
-from goassist_desktop.app import model_names
+from goassist_desktop.app import face_engines, model_names
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.sound_card import NOUN, Direction, SoundDevice, Streams
-from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed, ModelMissing
+from goassist_desktop.pipeline.engines import audio2face_service
+from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed, EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Samples
+from goassist_desktop.pipeline.network_address import host_and_port
 
 DISTRIBUTION = "goassist-desktop"
 _NEWEST_PYTHON = (3, 14)
@@ -66,6 +69,8 @@ def examine(config: Config) -> Iterator[Finding]:
     yield disk(config)
     yield processor(_cpu_flags())
     yield graphics()
+    yield face(config)
+    yield face_engine(config)
     yield from sound(config)
 
 
@@ -250,6 +255,65 @@ def graphics(pci: Path = Path("/sys/bus/pci/devices")) -> Finding:
     if answer.returncode:
         return Finding("GPU", "warn", f"nvidia-smi: {text}", "install the driver again, or restart")
     return Finding("GPU", "ok", text)
+
+
+_DRAW = """
+import sys
+from goassist_desktop.avatar import open_face
+renderer = open_face(sys.argv[1], 64, 64, lambda notice: print(notice.what))
+renderer.close()
+"""
+_DRAW_S = 10
+_CONNECT_S = 1.0
+
+
+def face(config: Config) -> Finding:
+    """Who draws the face; tried in a child process, for graphics drivers crash where they fail."""
+    command = [sys.executable, "-c", _DRAW, config.face.person]
+    try:
+        child = subprocess.run(
+            command, capture_output=True, text=True, timeout=_DRAW_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        remedy = "the graphics driver may hang: restart the machine, or install the driver again"
+        return Finding("face", "warn", f"it could not be drawn within {_DRAW_S} s", remedy)
+    *faults, last = [line.removeprefix("face: ") for line in child.stdout.splitlines()] or [""]
+    if child.returncode:
+        status = child.returncode
+        how = f"ended in {signal.Signals(-status).name}" if status < 0 else "failed"
+        fault = f"drawing it {how}"
+        return Finding("face", "warn", fault, "run: make run")
+    if faults:
+        remedy = "for a better one install EGL (Debian and Ubuntu: apt-get install libegl1)"
+        return Finding("face", "warn", f"{last} ({'; '.join(faults)})", remedy)
+    return Finding("face", "ok", last)
+
+
+def face_engine(config: Config) -> Finding:
+    """Whether what is to move the face can: its files, or its service on the network."""
+    name = config.face.engine
+    engine = face_engines(config).get(name)
+    try:
+        if name == "audio2face-service":
+            audio2face_service.protocol()
+            _reach(config.face.service)
+        elif engine is not None:
+            engine.load()
+            engine.close()
+    except (ModelMissing, EngineFailed) as error:
+        fault, _, remedy = str(error).partition("; ")
+        remedy = remedy or "choose another face.engine"
+        return Finding("face engine", "warn", f"{name}: {fault}", remedy)
+    return Finding("face engine", "ok", name)
+
+
+def _reach(address: str) -> None:
+    try:
+        socket.create_connection(host_and_port(address, "face.service"), _CONNECT_S).close()
+    except OSError as error:
+        raise EngineFailed(
+            f"{address}: {error.strerror or error}; start the service, or correct face.service"
+        ) from error
 
 
 def _has_nvidia(pci: Path) -> bool:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from goassist_desktop.app import engine_infos, loaded_engines, make_session
+from goassist_desktop.app import (
+    companions,
+    engine_infos,
+    loaded_engines,
+    make_session,
+    unseen,
+)
 from goassist_desktop.captions import Captions
 from goassist_desktop.config import Config
 from goassist_desktop.conversing import Until, converse
+from goassist_desktop.face_record import FPS, watch
 from goassist_desktop.pipeline import audio_files
 from goassist_desktop.pipeline import clock as mark
+from goassist_desktop.pipeline.blendshapes import Pose
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ, CaptureChain
 from goassist_desktop.pipeline.endpoints.recording import RecordingEndpoint, Said
 from goassist_desktop.pipeline.endpoints.room import Room, speech_span
+from goassist_desktop.pipeline.errors import BadInput
 from goassist_desktop.pipeline.events import (
     SessionEvent,
     SpeechStarted,
@@ -64,6 +73,15 @@ def read_recording(path: Path) -> Samples:
     return resample(samples, rate_hz, DEVICE_RATE_HZ)
 
 
+def writable(path: Path) -> Path:
+    """The path, once it is known that it can be written."""
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from error
+    return path
+
+
 def hold(
     config: Config,
     script: Sequence[Say],
@@ -74,12 +92,15 @@ def hold(
     reply: Path | None = None,
     mic: Path | None = None,
     record: Path | None = None,
+    watcher: Callable[[Pose], None] | None = None,
 ) -> Held:
     """Hold the conversation in real time, with captions. `sounds` are the script's recordings.
 
-    `record` is a folder to record it to, for `replay`. Raises the errors of engines, endpoint and
-    files.
+    `record` is a folder to record it to, for `replay`; `watcher` is given the face's poses, FPS of
+    them a second. Raises the errors of engines, endpoint and files, and what `watcher` raises.
     """
+    if watcher is None:
+        config = unseen(config)
     # Measured before anybody listens: it takes longer than the event loop may stand still.
     spoken = [_Spoken(sound, speech_span(sound, DEVICE_RATE_HZ)) for sound in sounds]
     started = time.monotonic()
@@ -109,8 +130,16 @@ def hold(
 
             with recording(record, facts(config), engines, endpoint, publish) as made_of:
                 session = make_session(config, made_of.engines, made_of.endpoint, made_of.publish)
+                onlookers = companions(config, session, made_of.publish)
+                if watcher is not None:
+                    onlookers.append(watch(session.face, session.clock, FPS, watcher))
                 said = made_of.run(
-                    converse(session, endpoint, lambda until: _recite(until, script, spoken))
+                    converse(
+                        session,
+                        endpoint,
+                        lambda until: _recite(until, script, spoken),
+                        *onlookers,
+                    )
                 )
         cpu_s = time.process_time() - ready_cpu_s
         unanswered = tuple(

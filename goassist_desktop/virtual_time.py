@@ -34,6 +34,9 @@ TYPICAL_S = {
         "prefill": 0.05,
         "reply": 0.025,
         "speak": 0.02,
+        "load": 0.0,
+        "push": 0.001,
+        "finish": 0.001,
     },
     "embedded": {
         "finished": 0.05,
@@ -42,6 +45,9 @@ TYPICAL_S = {
         "prefill": 0.1,
         "reply": 0.046,
         "speak": 0.02,
+        "load": 0.0,
+        "push": 0.001,
+        "finish": 0.001,
     },
 }
 """Profile -> method -> seconds a step, on two undisturbed cores, rounded."""
@@ -188,7 +194,7 @@ def on_virtual_time(engines: Engines, charge: Charge) -> Engines:
     """The same loaded engines, for one conversation on a VirtualLoop.
 
     They share one processor: the heavy ones use every core, and then two at once take as long as
-    one after the other.
+    one after the other. The face, which is cheap and may never delay them, has its own.
     """
     processor = asyncio.Lock()
 
@@ -201,4 +207,5 @@ def on_virtual_time(engines: Engines, charge: Charge) -> Engines:
         recogniser=hosted(engines.recogniser),
         model=hosted(engines.model),
         voice=hosted(engines.voice),
+        face=tuple(Hosted(one.engine, VirtualLane(charge)) for one in engines.face),
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 import platformdirs
 from rich.console import Console
 
-from goassist_desktop.app import engine_infos, loaded_engines, make_session
+from goassist_desktop import conversing
+from goassist_desktop.app import companions, engine_infos, loaded_engines, make_session, unseen
 from goassist_desktop.captions import Captions, latency_table
 from goassist_desktop.commands import settings
 from goassist_desktop.commands.replay import add_record_flag, record_folder
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    config = settings.configured(args)
+    config = unseen(settings.configured(args))
     console = Console(highlight=False)
     try:
         return _at_the_microphone(config, console, args)
@@ -69,7 +70,8 @@ def _at_the_microphone(config: Config, console: Console, args: argparse.Namespac
             session = make_session(config, made_of.engines, made_of.endpoint, made_of.publish)
             try:
                 with captions:
-                    made_of.run(session.run())
+                    beside = companions(config, session, made_of.publish)
+                    made_of.run(conversing.beside(session.run(), *beside))
             except KeyboardInterrupt:
                 if report.turns:
                     console.print(latency_table(report.as_dict(session.speculation)))

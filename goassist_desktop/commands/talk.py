@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from goassist_desktop.captions import latency_table
+from goassist_desktop.avatar import open_face
+from goassist_desktop.captions import Captions, latency_table
 from goassist_desktop.commands import settings
 from goassist_desktop.commands.replay import add_record_flag, record_folder
+from goassist_desktop.config import Config
+from goassist_desktop.face_record import FPS, VIDEO_SIZE, FaceLog, film
+from goassist_desktop.pipeline.blendshapes import Pose
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.room import Room, noise_at
 from goassist_desktop.pipeline.errors import BadInput
 from goassist_desktop.pipeline.frames import Samples
-from goassist_desktop.talk import Held, hold, read_recording
+from goassist_desktop.talk import Held, hold, read_recording, writable
 from goassist_desktop.talk_script import Say, one_by_one, read_script
 
 
@@ -33,6 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--mic-out", type=Path, metavar="WAV", help="what the microphone heard")
     parser.add_argument("--report", type=Path, metavar="JSON", help="turns, marks and latencies")
     parser.add_argument("--face", type=Path, metavar="JSONL", help="blendshapes, one line a frame")
+    parser.add_argument("--video", type=Path, metavar="MP4", help="the face, with what it says")
     parser.add_argument(
         "--echo-delay-ms", type=float, metavar="N", help="loudspeaker to microphone"
     )
@@ -46,8 +54,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """0 when every recording got its answer, else 1. Raises BadInput for bad input."""
-    if args.face is not None:
-        raise BadInput("--face: there is no face yet")
     script = _script(args)
     _check_outputs(args, [say.wav for say in script])
     config = settings.configured(args)
@@ -55,19 +61,53 @@ def run(args: argparse.Namespace) -> int:
     room = _room(args, sounds)
     report = writable(args.report) if args.report else None
     console = Console(highlight=False)
-    held = hold(
-        config,
-        script,
-        sounds,
-        console,
-        room=room,
-        reply=args.out,
-        mic=args.mic_out,
-        record=record_folder(args, console),
-    )
+    with _kept_face(args, config, console) as (watcher, reply):
+        held = hold(
+            config,
+            script,
+            sounds,
+            console,
+            room=room,
+            reply=reply,
+            mic=args.mic_out,
+            record=record_folder(args, console),
+            watcher=watcher,
+        )
     if report is not None:
         report.write_text(json.dumps(held.report, indent=1) + "\n", encoding="utf-8")
     return show(held, console)
+
+
+@contextmanager
+def _kept_face(
+    args: argparse.Namespace, config: Config, console: Console
+) -> Iterator[tuple[Callable[[Pose], None] | None, Path | None]]:
+    """What is to be given the poses, and where what is played is to be recorded.
+
+    The video is made of both once the conversation is over. Raises BadInput.
+    """
+    video = writable(args.video) if args.video else None
+    poses: list[Pose] = []
+    takers: list[Callable[[Pose], None]] = [poses.append] if video else []
+    with ExitStack() as stack:
+        if args.face:
+            takers.append(stack.enter_context(FaceLog(args.face)).take)
+        reply: Path | None = args.out
+        if video and reply is None:
+            folder = stack.enter_context(TemporaryDirectory(prefix="goassist-talk-"))
+            reply = Path(folder) / "reply.wav"
+
+        def take(pose: Pose) -> None:
+            for each in takers:
+                each(pose)
+
+        yield take if takers else None, reply
+        if video and reply:
+            seconds = len(poses) / FPS
+            console.print(f"  drawing the face: {seconds:.0f} s of video …", style="dim")
+            face = open_face(config.face.person, VIDEO_SIZE, VIDEO_SIZE, Captions(console).take)
+            stack.callback(face.close)
+            film(face, poses, reply, video)
 
 
 def show(held: Held, console: Console) -> int:
@@ -93,7 +133,7 @@ def _script(args: argparse.Namespace) -> tuple[Say, ...]:
 def _check_outputs(args: argparse.Namespace, inputs: list[Path]) -> None:
     """Raises BadInput for an output that would overwrite what is read, or another output."""
     taken = {path.resolve() for path in (*inputs, args.script, args.noise) if path is not None}
-    for output in (args.out, args.mic_out, args.report):
+    for output in (args.out, args.mic_out, args.report, args.face, args.video):
         if output is None:
             continue
         if output.resolve() in taken:
@@ -112,12 +152,3 @@ def _room(args: argparse.Namespace, sounds: list[Samples]) -> Room:
     return Room(
         echo_delay_ms=args.echo_delay_ms or 0.0, echo_gain_db=args.echo_gain_db, noise=noise
     )
-
-
-def writable(path: Path) -> Path:
-    """The path, once it is known that it can be written."""
-    try:
-        path.open("a").close()
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from error
-    return path

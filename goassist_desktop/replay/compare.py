@@ -43,13 +43,16 @@ def _said(result: Any) -> str:
 
 
 def changed(now: Value, was: Value) -> str | None:
-    """Between two events of a session; None when they are equal."""
+    """Between two events of a session; None when they are equal.
+
+    What a recording does not say of an event was not said of events yet when it was made.
+    """
     if now["type"] != was["type"]:
         return f"{_brief(now)} came, was {_brief(was)}"
-    keys = [key for key in {**was, **now} if now.get(key) != was.get(key)]
+    keys = [key for key in was if now.get(key) != was[key]]
     if not keys:
         return None
-    found = (f"{key} {now.get(key)!r}, was {was.get(key)!r}" for key in keys)
+    found = (f"{key} {now.get(key)!r}, was {was[key]!r}" for key in keys)
     return f"{now['type']}: {'; '.join(found)}"
 
 

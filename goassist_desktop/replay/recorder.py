@@ -107,13 +107,15 @@ class Recorder:
             hosted("recognition", engines.recogniser),
             hosted("language_model", engines.model),
             hosted("synthesis", engines.voice),
+            engines.face,  # decides nothing, and so is not written down
         )
 
     def endpoint(self, endpoint: Endpoint) -> Endpoint:
         return _Endpoint(self, endpoint)
 
     def publish(self, event: SessionEvent) -> None:
-        self.journal.line(["event", event_value(event)])
+        if not (isinstance(event, Notice) and event.source == "face"):  # as in `engines`
+            self.journal.line(["event", event_value(event)])
         self._publish(event)
 
     def failed(self, loop: OrderlyLoop, error: GoAssistError) -> None:

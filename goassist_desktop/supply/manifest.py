@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from goassist_desktop import shipped
 from goassist_desktop.pipeline.errors import BadInput
-
-_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,7 @@ class Manifest:
 def load(path: Path | None = None) -> Manifest:
     """The manifest at `path`, or the one this program came with."""
     if path is None:
-        installed = _PACKAGE / "models" / "manifest.toml"
-        path = installed if installed.exists() else _PACKAGE.parent / "models" / "manifest.toml"
+        path = shipped.folder() / "manifest.toml"
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     models = {entry["name"]: _model(entry) for entry in table["model"]}
     profiles = {name: tuple(members) for name, members in table["profiles"].items()}

@@ -188,7 +188,10 @@ def test_bad_arguments_are_refused(tmp_path: Path) -> None:
     wav = VOICES / "joe_story.flac"
     for arguments, message in (
         (("talk",), "no recording was given"),
-        (("talk", wav, "--face", tmp_path / "f.jsonl"), "--face: there is no face yet"),
+        (("talk", wav, "--face", tmp_path / "no" / "f.jsonl"), "no/f.jsonl"),
+        (("talk", wav, "--video", tmp_path / "no" / "f.mp4"), "no/f.mp4"),
+        (("talk", wav, "--video", wav), "named twice"),
+        (("talk", wav, "--face", tmp_path / "f", "--report", tmp_path / "f"), "named twice"),
         (("talk", wav, "--out", wav), "named twice"),
         (("talk", wav, "--out", tmp_path / "no" / "reply.wav"), "no/reply.wav"),
         (("talk", wav, "--set", "engines.recognition=siri"), "must be one of whisper, moonshine"),

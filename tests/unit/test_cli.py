@@ -64,3 +64,13 @@ def test_the_help_of_talk_says_when_the_microphone_is_not_cleaned() -> None:
         done.stdout.split()
     )
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("key", ["face.live_link", "face.service"])
+def test_an_address_that_is_none_is_refused_before_anything_is_loaded(
+    key: str, tmp_path: Path
+) -> None:
+    done = goassist("--set", f"{key}=studio", GOASSIST_MODELS_DIR=str(tmp_path))
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"goassist: --set {key} = 'studio': must be a host and a port")
+    assert done.returncode == 2

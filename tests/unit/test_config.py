@@ -62,6 +62,11 @@ def test_flags_win_over_variables_and_variables_over_the_file(file: Path) -> Non
         ("[reply]\ntokens = 5", "reply.tokens: unknown; known are audio.echo_cancellation,"),
         ("[engines]\nrecognition = 'siri'", "engines.recognition = 'siri': must be one of whisper"),
         ("[audio]\necho_cancellation = 1", "echo_cancellation = 1: must be true or false"),
+        (
+            "[face]\nlive_link = 'studio'",
+            "face.live_link = 'studio': must be a host and a port from 1 to 65535",
+        ),
+        ("[face]\nservice = ''", "face.service = '': must be a host and a port from 1 to 65535"),
         ("profile = 3", "profile = 3: must be a text"),
         ("profile = ", "config.toml: Invalid value"),
     ],
@@ -83,6 +88,19 @@ def test_bad_variables_and_flags_are_refused(file: Path) -> None:
         config.load({"reply.seed": "x"}, {})
     with pytest.raises(ConfigError, match=r"--set seed: unknown"):
         config.load({"seed": "1"}, {})
+
+
+def test_addresses_are_host_and_port(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"GOASSIST_FACE_SERVICE = 'a:0': must be a host and a"):
+        config.load({}, {"GOASSIST_FACE_SERVICE": "a:0"})
+    with pytest.raises(ConfigError, match=r"--set face.live_link = 'http://a:1': must be a host"):
+        config.load({"face.live_link": "http://a:1"}, {})
+    good = {"face.live_link": "studio:11111", "face.service": "[::1]:52000"}
+    face = config.load(good, {}).face
+    assert (face.live_link, face.service) == ("studio:11111", "[::1]:52000")
+    assert config.load({"face.live_link": ""}, {"GOASSIST_FACE_LIVE_LINK": "a:1"}).face == (
+        config.FaceSettings()
+    )
 
 
 def test_where_models_and_settings_lie_is_no_setting(file: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from goassist_desktop import doctor, weights
-from goassist_desktop.config import Config
+from goassist_desktop.config import Config, FaceSettings
 from goassist_desktop.doctor import Finding, Tone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,3 +225,53 @@ def test_a_wrong_setting_is_a_finding(no_models: Path) -> None:
     assert done.returncode == 1 and done.stderr == ""
     assert first.startswith("fail settings: GOASSIST_PROFILE = 'enormous'")
     assert second.startswith("ok   Python")
+
+
+def test_the_face_is_drawn_by_something() -> None:
+    found = doctor.face(Config())
+    assert found.check == "face"
+    assert found.found.startswith("drawn by ")
+    assert (found.state == "ok") is not bool(found.remedy)
+
+
+def test_a_face_that_can_not_be_drawn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_DRAW", "import os; os.abort()")
+    found = doctor.face(Config())
+    assert found.state == "warn" and "SIGABRT" in found.found
+
+
+def test_a_driver_that_hangs_hangs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_DRAW", "import time; time.sleep(60)")
+    monkeypatch.setattr(doctor, "_DRAW_S", 0.2)
+    found = doctor.face(Config())
+    assert found.state == "warn" and "within 0.2 s" in found.found and "driver" in found.remedy
+
+
+def moved_by(engine: str, service: str = "localhost:52000") -> Finding:
+    return doctor.face_engine(Config(face=FaceSettings(engine=engine, service=service)))
+
+
+def test_the_mover_of_the_face_is_examined(no_models: Path) -> None:
+    assert moved_by("none") == Finding("face engine", "ok", "none")
+    assert moved_by("lipsync") == Finding("face engine", "ok", "lipsync")
+    for engine, folder in (("audio2face", "audio2face-3d-v2.3-mark"), ("lam", "lam-audio2expre")):
+        found = moved_by(engine)
+        assert found.state == "warn" and found.found.startswith(f"{engine}: ")
+        assert str(no_models / "none" / folder) in found.found and found.remedy
+
+
+def test_a_service_is_reached_or_named() -> None:
+    pytest.importorskip("nvidia_audio2face_3d")
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        address = f"127.0.0.1:{service.getsockname()[1]}"
+        assert moved_by("audio2face-service", address).state == "ok"
+    found = moved_by("audio2face-service", address)
+    assert found.state == "warn" and f"{address}: Connection refused" in found.found
+    assert "face.service" in found.remedy
+
+
+def test_a_service_without_its_protocol_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nvidia_audio2face_3d", None)
+    found = moved_by("audio2face-service")
+    assert found.state == "warn" and "not installed" in found.found
+    assert found.remedy == "run: pip install 'goassist-desktop[audio2face-service]'"

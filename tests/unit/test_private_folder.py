@@ -94,6 +94,6 @@ def test_all_of_this_process_can_be_removed(temporary: Path) -> None:
 def test_ctrl_c_while_an_engine_hangs_leaves_nothing(temporary: Path) -> None:
     done = run(HANGING, temporary)
     assert (done.returncode, done.stderr) == (130, "")
-    closed = {"voice_activity", "turn_detection", "recognition", "synthesis"}
+    closed = {"voice_activity", "turn_detection", "recognition", "synthesis", "face"}
     assert {line.removeprefix("closed ") for line in done.stdout.splitlines()} == closed
     assert list(temporary.iterdir()) == []
