@@ -179,6 +179,8 @@ class Face:
 
     def watch(self) -> None:
         """Move on with the sound, and look whether the engine does; called for every block."""
+        if not self._ladder:
+            return
         now_ms = self._clock.now_ms
         track, at_ms, silent_ms = self._heard(now_ms)
         with self._lock:

@@ -28,15 +28,15 @@ AWAY_EVERY: Final = 5
 """Every so many fixations, on average, is beside the listener …"""
 AWAY_DEGREES: Final = (4.0, 9.0)
 """… by so much."""
-LISTENER: Final = ((-1.2, 0.4), (1.2, 0.4), (0.0, -1.3))
+LISTENER: Final = ((-0.9, 0.4), (0.9, 0.4), (0.0, -1.1))
 """Yaw and pitch of the listener's eyes and mouth, at arm's length: one after the other is looked
 at, never the same twice (the triangle of A. Yarbus, Eye Movements and Vision, 1967)."""
 SACCADE_MS: Final = 45.0
 """A saccade of 5 degrees takes about 35 ms, one of 10 degrees 45 (Bahill et al., 1975)."""
 HEAD_FOLLOWS: Final = 0.15
 """The share of a glance that the head takes over …"""
-HEAD_FOLLOWS_MS: Final = 260.0
-"""… and how long it takes for it."""
+HEAD_FOLLOWS_MS: Final = 600.0
+"""… and how long it takes for it: slowly, or every glance would be a movement of the head."""
 
 BREATH_MS: Final = 4200.0
 BREATH_DEGREES: Final = 0.35

@@ -13,6 +13,9 @@ from goassist_desktop.pipeline.face import COME_MS, EASE_MS, HOLD_MS, Face, Trac
 from goassist_desktop.pipeline.frames import FaceFrame, Samples, Speech, Word
 from goassist_desktop.pipeline.life import BEAT_DEGREES, Living
 from goassist_desktop.pipeline.speaker import Speaker
+from goassist_desktop.pipeline.workers import Hosted
+from tests.fakes.faces import LoudnessFace
+from tests.fakes.virtual_time import VirtualLane
 
 RATE_HZ = 48_000
 BLOCK = 480
@@ -25,7 +28,8 @@ class Stage:
     def __init__(self, frames_until_ms: float = 6000.0) -> None:
         self.speaker = Speaker(RATE_HZ)
         self.clock = SampleClock()
-        self.face = Face((), self.speaker, self.clock, lambda: 0.0, lambda notice: None)
+        ladder = (Hosted(LoudnessFace(), VirtualLane()),)  # its frames are added here
+        self.face = Face(ladder, self.speaker, self.clock, lambda: 0.0, lambda notice: None)
         words = [Word(f"{n}.", n * RATE_HZ * 2, n * RATE_HZ * 2 + RATE_HZ // 2) for n in range(3)]
         self.speech = Speech(np.full(6 * RATE_HZ, 0.3, np.float32), RATE_HZ, tuple(words))
         self.track = Track(1)
