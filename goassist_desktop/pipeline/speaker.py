@@ -56,8 +56,6 @@ class Heard:
     turn_id: int
     position: int
     """Inside the reply; where it stopped, while it is silent."""
-    since: int
-    """Samples since the reply began, or went on."""
     silent: int
     """Samples since it stopped; 0 while it is played."""
 
@@ -189,7 +187,7 @@ class Speaker:
         if rendered > self.rendered == span.rendered + count and self._going_on(span.turn_id):
             count += self._length - self._position
         position = span.position + min(since, count)
-        return Heard(span.turn_id, position, since, max(0, since - count))
+        return Heard(span.turn_id, position, max(0, since - count))
 
     def _going_on(self, turn_id: int) -> bool:
         return self._turn_id == turn_id and self._open and not self._held

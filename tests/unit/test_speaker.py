@@ -133,13 +133,13 @@ def test_between_two_words_it_resumes_where_the_fade_ended() -> None:
 def test_what_is_due_is_known_before_it_is_heard() -> None:
     speaker = playing(4800)
     speaker.pull(960)
-    assert speaker.heard(900) == Heard(1, 900, since=900, silent=0)
-    assert speaker.heard(960 + 480) == Heard(1, 1440, since=1440, silent=0)
-    assert speaker.heard(4800 + 100) == Heard(1, 4800, since=4900, silent=100), "after its end"
+    assert speaker.heard(900) == Heard(1, 900, silent=0)
+    assert speaker.heard(960 + 480) == Heard(1, 1440, silent=0)
+    assert speaker.heard(4800 + 100) == Heard(1, 4800, silent=100), "after its end"
     speaker.hold()
     speaker.pull(960)
-    assert speaker.heard(1920) == Heard(1, 960, since=1920, silent=960)
-    assert speaker.heard(2400) == Heard(1, 960, since=2400, silent=1440)
+    assert speaker.heard(1920) == Heard(1, 960, silent=960)
+    assert speaker.heard(2400) == Heard(1, 960, silent=1440)
 
 
 def test_the_samples_of_a_fade_were_heard() -> None:
