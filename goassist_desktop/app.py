@@ -145,6 +145,13 @@ def companions(
     return [live_link.follow(address, session.face, session.clock, publish)]
 
 
+def system_prompt(config: Config) -> str:
+    """Who answers, and how: what the language model always has before it."""
+    who = config.persona
+    parts = (f"You are {who.name}, {who.role}.", who.tone, who.boundaries)
+    return " ".join(part.strip() for part in (*parts, config.reply.system_prompt) if part.strip())
+
+
 def make_session(
     config: Config,
     engines: Engines,
@@ -154,7 +161,7 @@ def make_session(
     """A session of this configuration at an endpoint."""
     reply, taking = config.reply, config.turn_taking
     settings = SessionSettings(
-        system_prompt=reply.system_prompt,
+        system_prompt=system_prompt(config),
         turn=TurnSettings(
             max_tokens=reply.max_tokens,
             temperature=reply.temperature,

@@ -22,9 +22,9 @@ from goassist_desktop.pipeline.network_address import host_and_port
 _NOT_SETTINGS = ("GOASSIST_CONFIG", "GOASSIST_MODELS_DIR")
 
 SYSTEM_PROMPT = (
-    "You are GoAssist, a friendly voice assistant. Your words are spoken aloud: answer in one or "
-    "two short, plain sentences, without lists, markup or code. When you do not know something, "
-    "say that you don't have that information yet, and suggest a next step."
+    "Your words are spoken aloud: answer in one or two short, plain sentences, without lists, "
+    "markup or code. When you do not know something, say that you don't have that information "
+    "yet, and suggest a next step."
 )
 
 
@@ -58,6 +58,24 @@ class Audio:
     output_device: str = _setting("")
     echo_cancellation: bool = _setting(True)
     """Off for headphones: nothing of our own voice is in the microphone, and nothing is lost."""
+    push_to_talk: bool = _setting(False)
+    """The microphone is heard only while a key or button is held down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Who answers. `app.system_prompt` puts it before the rules of `reply.system_prompt`."""
+
+    name: str = _setting("GoAssist")
+    role: str = _setting("a friendly voice assistant")
+    tone: str = _setting("")
+    """A sentence on how to speak; empty: none."""
+    boundaries: str = _setting("")
+    """A sentence on what not to do; empty: none."""
+    greeting: str = _setting("")
+    """Said when a conversation begins; empty: nothing is."""
+    voice: str = _setting("heart", among=("heart",))
+    head: str = _setting("mira", among=("mira", "jonas"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +99,39 @@ class TurnTaking:
 class FaceSettings:
     engine: str = _setting("lipsync", among=(*REGISTRY["face"], "none"))
     """What moves the mouth; where it fails, `lipsync` takes over."""
-    person: str = _setting("mira", among=("mira", "jonas"))
     service: str = _setting("localhost:52000", address=True)
     """Host and port of an Audio2Face-3D service."""
     live_link: str = _setting("", address=True)
     """Host and port to send the face to as Live Link Face does; empty: it is not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    theme: str = _setting("system", among=("system", "dark", "light", "contrast"))
+    text_scale: float = _setting(1.0, low=0.8, high=2.0)
+    captions: bool = _setting(True)
+    """Show what is said below the face."""
+    tray: bool = _setting(False)
+    """Closing the window leaves the assistant listening, in the system's tray."""
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    keep_history: bool = _setting(False)
+    """Keep the words of conversations, on this machine."""
+    keep_session: bool = _setting(False)
+    """Keep sound and decisions of the session that is going on, so that a turn which felt wrong can
+    be reported; thrown away at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kiosk:
+    pin: str = _setting("")
+    """Digits that end the kiosk; empty: it is ended from outside only."""
+    wake_word: str = _setting("")
+    """Said before anything is answered; empty: any speech wakes it."""
+    idle_s: float = _setting(45.0, low=5, high=3600)
+    """Without a word for this long, the kiosk goes back to rest and forgets the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +143,10 @@ class Config:
     reply: Reply = field(default_factory=Reply)
     turn_taking: TurnTaking = field(default_factory=TurnTaking)
     face: FaceSettings = field(default_factory=FaceSettings)
+    persona: Persona = field(default_factory=Persona)
+    window: Window = field(default_factory=Window)
+    privacy: Privacy = field(default_factory=Privacy)
+    kiosk: Kiosk = field(default_factory=Kiosk)
 
 
 def default_path() -> Path:
@@ -206,4 +256,8 @@ def _built(chosen: Mapping[str, Any]) -> Config:
         reply=Reply(**of("reply")),
         turn_taking=TurnTaking(**of("turn_taking")),
         face=FaceSettings(**of("face")),
+        persona=Persona(**of("persona")),
+        window=Window(**of("window")),
+        privacy=Privacy(**of("privacy")),
+        kiosk=Kiosk(**of("kiosk")),
     )

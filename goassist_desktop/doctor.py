@@ -269,7 +269,7 @@ _CONNECT_S = 1.0
 
 def face(config: Config) -> Finding:
     """Who draws the face; tried in a child process, for graphics drivers crash where they fail."""
-    command = [sys.executable, "-c", _DRAW, config.face.person]
+    command = [sys.executable, "-c", _DRAW, config.persona.head]
     try:
         child = subprocess.run(
             command, capture_output=True, text=True, timeout=_DRAW_S, check=False

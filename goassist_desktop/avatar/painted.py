@@ -50,7 +50,7 @@ class PaintedRenderer:
     def __init__(self, person: str, width: int, height: int) -> None:
         """Raises BadInput for somebody unknown."""
         if person not in PORTRAITS:
-            raise BadInput(f"face.person = {person!r}: must be one of {', '.join(PORTRAITS)}")
+            raise BadInput(f"persona.head = {person!r}: must be one of {', '.join(PORTRAITS)}")
         self._look = PORTRAITS[person]
         self.resize(width, height)
 

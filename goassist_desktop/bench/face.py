@@ -73,7 +73,7 @@ def measure(config: Config, args: argparse.Namespace, console: Console) -> list[
         config = replace(config, face=replace(config.face, engine=args.engine))
     if config.face.engine == "none":
         raise BadInput("face.engine = 'none': there is no mouth to measure; name an --engine")
-    person = config.face.person
+    person = config.persona.head
     # A renderer in software is measured on one core: the others belong to who thinks and speaks.
     os.environ.setdefault("LP_NUM_THREADS", "1")
 

@@ -105,7 +105,7 @@ def _kept_face(
         if video and reply:
             seconds = len(poses) / FPS
             console.print(f"  drawing the face: {seconds:.0f} s of video …", style="dim")
-            face = open_face(config.face.person, VIDEO_SIZE, VIDEO_SIZE, Captions(console).take)
+            face = open_face(config.persona.head, VIDEO_SIZE, VIDEO_SIZE, Captions(console).take)
             stack.callback(face.close)
             film(face, poses, reply, video)
 

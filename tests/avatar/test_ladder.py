@@ -133,5 +133,5 @@ def test_a_driver_that_breaks_for_good_costs_no_picture(monkeypatch: pytest.Monk
 
 def test_an_unknown_person_is_no_reason_to_draw_another(monkeypatch: pytest.MonkeyPatch) -> None:
     said = first(monkeypatch, absent)
-    with pytest.raises(BadInput, match=r"face\.person = 'nobody': must be one of mira, jonas"):
+    with pytest.raises(BadInput, match=r"persona\.head = 'nobody': must be one of mira, jonas"):
         open_face("nobody", 60, 40, said.append)
