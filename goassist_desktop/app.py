@@ -28,10 +28,16 @@ from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
 STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
 LEAVE_S = 0.6
 """How long the engines may take to finish their steps when the program ends."""
+GIVE_UP_S = 0.05
+"""How often it is asked while the engines are loaded."""
 _OWN_MODEL = {"moonshine": "moonshine-tiny-en"}
 """Engines whose model is not the one the profile has for their stage."""
 _FACE_MODEL = {"audio2face": "audio2face-3d-v2.3-mark", "lam": "lam-audio2expression"}
 """Face engines whose files are not part of this program."""
+
+
+class GivenUp(Exception):
+    """The engines are not wanted any more."""
 
 
 def _threads(stage: str) -> int:
@@ -61,8 +67,12 @@ def face_engines(config: Config) -> dict[str, Any]:
 
 
 @contextmanager
-def loaded_engines(config: Config) -> Iterator[Engines]:
+def loaded_engines(
+    config: Config, given_up: Callable[[], bool] = lambda: False
+) -> Iterator[Engines]:
     """Every stage's engine, loaded and warm, but for the face's; closed at the end.
+
+    Loading is not waited for any longer once `given_up` says so: then GivenUp is raised.
 
     No library can be stopped while it loads a model or computes. An engine that does not finish
     its step in LEAVE_S stays as it is, and `end` then ends the process without it.
@@ -81,7 +91,9 @@ def loaded_engines(config: Config) -> Iterator[Engines]:
     lanes = {name: ThreadLane(name) for name in (*STAGES, *faces)}
     try:
         loading = [lanes[stage].submit(engine.load) for stage, engine in engines.items()]
-        wait(loading)
+        while wait(loading, GIVE_UP_S).not_done:
+            if given_up():
+                raise GivenUp
         for loaded in loading:
             loaded.result()
         yield Engines(

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     python_handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         from goassist_desktop.app import end
-        from goassist_desktop.commands import bench, doctor, live, models, replay, talk
+        from goassist_desktop.commands import bench, desktop, doctor, models, replay, talk
     finally:
         signal.signal(signal.SIGINT, python_handler)
 
@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="goassist", description="A voice assistant you simply talk with."
     )
     parser.add_argument("--version", action="version", version=version("goassist-desktop"))
-    live.add_arguments(parser)
-    parser.set_defaults(run=live.run)
+    desktop.add_arguments(parser)
+    parser.set_defaults(run=desktop.run)
     subparsers = parser.add_subparsers(metavar="COMMAND")
     for command in (talk, replay, models, doctor, bench):
         command.add_parser(subparsers)

@@ -5,7 +5,7 @@ No Qt here: whoever implements this needs none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -83,7 +83,7 @@ class Assistant(Protocol):
     def shown(self, pose: Pose) -> None:
         """The pose is on the screen from now on."""
 
-    def face_offsets_ms(self) -> list[float]:
+    def face_offsets_ms(self) -> Sequence[float]:
         """How much later than its sound each frame was shown, the latest last."""
 
     def keep_session(self, folder: Path) -> None:

@@ -1,0 +1,258 @@
+"""The conversation of this machine, in a thread of its own: what the window talks to.
+
+The thread loads the engines and holds one session after the other at the sound card, until it is
+told to end. Nobody waits for it, and it waits for nobody: requests are handed to its event loop,
+and what happens is published.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from goassist_desktop.app import GivenUp, companions, engine_infos, loaded_engines, make_session
+from goassist_desktop.config import Config
+from goassist_desktop.conversing import beside
+from goassist_desktop.pipeline import blendshapes
+from goassist_desktop.pipeline.blendshapes import Pose
+from goassist_desktop.pipeline.conversation import State
+from goassist_desktop.pipeline.endpoints.local import LocalEndpoint
+from goassist_desktop.pipeline.errors import (
+    ConfigError,
+    DeviceFailed,
+    EngineFailed,
+    GoAssistError,
+    ModelMissing,
+)
+from goassist_desktop.pipeline.events import SessionEvent, StateChanged
+from goassist_desktop.pipeline.protocols import Endpoint
+from goassist_desktop.pipeline.session import Session
+from goassist_desktop.pipeline.workers import Engines
+from goassist_desktop.ui.ports import Loading, Publish, Ready, Unable
+
+logger = logging.getLogger(__name__)
+
+CLOSE_S: Final = 0.9
+"""The end of a session and of its engines; one that is at work is left behind, see `app.end`."""
+SILENT_DB: Final = -120.0
+
+Cause = Literal["models", "memory", "engine", "sound", "bug"]
+
+
+def _sound_card(config: Config) -> Endpoint:
+    return LocalEndpoint(*_devices(config), echo=config.audio.echo_cancellation, patient=True)
+
+
+def _nothing(session: Session, endpoint: Endpoint) -> Iterable[Coroutine[Any, Any, None]]:
+    return ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a session is held, and what runs beside it."""
+
+    endpoint: Callable[[Config], Endpoint] = _sound_card
+    beside: Callable[[Session, Endpoint], Iterable[Coroutine[Any, Any, None]]] = _nothing
+
+
+class LocalAssistant:
+    """A `ports.Assistant` at this machine's sound card, unless `surroundings` says otherwise."""
+
+    def __init__(
+        self, config: Config, publish: Publish, surroundings: Surroundings | None = None
+    ) -> None:
+        self._publish = publish
+        self._surroundings = surroundings or Surroundings()
+        self._lock = threading.Lock()
+        self._config = config  # as wanted; what is in use is an argument of what uses it
+        self._wanted = threading.Event()  # there is something to do
+        self._closing = False
+        self._muted = False
+        self._greeted = False
+        self._thread: threading.Thread | None = None
+        self._session: Session | None = None
+        self._endpoint: Endpoint | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over: asyncio.Event | None = None
+
+    # -- ports.Assistant -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._live, name="conversation", daemon=True)
+                self._thread.start()
+        self._wanted.set()
+
+    def use(self, config: Config) -> None:
+        with self._lock:
+            before, self._config = self._config, config
+        endpoint = self._endpoint
+        if _devices(before) != _devices(config) and isinstance(endpoint, LocalEndpoint):
+            endpoint.use(*_devices(config))
+        if _conversation(before) != _conversation(config):
+            self.restart()
+
+    def restart(self) -> None:
+        self._wanted.set()
+        self._in_loop(lambda: self._over.set() if self._over else None)
+
+    def close(self) -> None:
+        self._closing = True
+        self.restart()
+        if self._thread is not None:
+            self._thread.join(CLOSE_S)
+
+    def say(self, text: str) -> None:
+        self._in_session(lambda session: session.say(text))
+
+    def stop_talking(self) -> None:
+        self._in_session(lambda session: session.stop_talking())
+
+    def mute(self, muted: bool) -> None:
+        self._muted = muted
+        self._in_session(lambda session: session.mute(muted))
+
+    def push_to_talk(self, pressed: bool) -> None:
+        self._in_session(lambda session: session.push_to_talk(pressed))
+
+    def level_db(self) -> float:
+        session = self._session
+        return SILENT_DB if session is None else session.level_db
+
+    def pose(self) -> Pose:
+        session = self._session
+        if session is None:
+            return Pose(0.0, blendshapes.rest(), (0.0, 0.0, 0.0), False, 0.0)
+        return session.face.pose()
+
+    def shown(self, pose: Pose) -> None:
+        session = self._session
+        if session is not None:
+            session.face.shown(pose)
+
+    def face_offsets_ms(self) -> Sequence[float]:
+        session = self._session
+        return () if session is None else tuple(session.face.offsets_ms)
+
+    def keep_session(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    # -- the thread ------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        """Hold conversations, until closing. After one that failed, wait to be told to go on."""
+        while not self._closing:
+            self._wanted.wait()
+            self._wanted.clear()
+            if self._closing:
+                return
+            try:
+                self._with_engines(self._config)
+            except GivenUp:
+                self._wanted.set()
+            except GoAssistError as error:
+                self._publish(Unable(str(error), _cause(error)))
+            except MemoryError:
+                self._publish(Unable("there is not enough memory for the models", "memory"))
+            except Exception as error:  # a bug, told and logged; the window stays
+                logger.exception("the conversation broke")
+                self._publish(Unable(f"the conversation broke: {error!r}", "bug"))
+
+    def _with_engines(self, config: Config) -> None:
+        """Hold one session after the other, for as long as these engines are wanted."""
+        self._publish(Loading())
+        began = time.monotonic()
+        with loaded_engines(config, self._give_up(config)) as engines:
+            while not self._closing and _engines(self._config) == _engines(config):
+                asyncio.run(self._converse(self._config, engines, began))
+                began = time.monotonic()
+        self._wanted.set()
+
+    def _give_up(self, config: Config) -> Callable[[], bool]:
+        return lambda: self._closing or _engines(self._config) != _engines(config)
+
+    async def _converse(self, config: Config, engines: Engines, began: float) -> None:
+        """One session, until it is to be over."""
+        ready = False
+
+        def publish(event: SessionEvent) -> None:
+            nonlocal ready
+            if not ready and isinstance(event, StateChanged) and event.state is State.LISTENING:
+                ready = True
+                self._publish(Ready(tuple(engine_infos(engines)), time.monotonic() - began))
+            self._publish(event)
+
+        endpoint = self._surroundings.endpoint(config)
+        session = make_session(config, engines, endpoint, publish)
+        session.mute(self._muted)
+        if not self._greeted and config.persona.greeting:
+            session.greet(config.persona.greeting)
+        self._greeted = True
+        over = asyncio.Event()
+        self._loop, self._over = asyncio.get_running_loop(), over
+        self._session, self._endpoint = session, endpoint
+        if self._closing or self._config is not config:
+            over.set()  # said before there was anybody to hear it
+        services = (
+            *companions(config, session, publish),
+            *self._surroundings.beside(session, endpoint),
+        )
+        try:
+            await beside(over.wait(), session.run(), *services)
+        finally:
+            self._session = self._endpoint = None
+            self._loop = self._over = None
+
+    def _in_session(self, ask: Callable[[Session], None]) -> None:
+        session = self._session
+        if session is not None:
+            self._in_loop(lambda: ask(session))
+
+    def _in_loop(self, what: Callable[[], object]) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        try:
+            loop.call_soon_threadsafe(what)
+        except RuntimeError:  # it was closed between the two lines
+            return
+
+
+def _devices(config: Config) -> tuple[str | None, str | None]:
+    return config.audio.input_device or None, config.audio.output_device or None
+
+
+def _engines(config: Config) -> tuple[object, ...]:
+    """What engines are made with: another value means other engines."""
+    return config.profile, config.engines, config.face
+
+
+def _conversation(config: Config) -> Config:
+    """What a session is made with: another value begins a new one. The rest is the window's."""
+    default = Config()
+    return dataclasses.replace(
+        config,
+        audio=dataclasses.replace(config.audio, input_device="", output_device=""),
+        persona=dataclasses.replace(config.persona, head=default.persona.head, greeting=""),
+        window=default.window,
+        privacy=dataclasses.replace(config.privacy, keep_history=False),
+        kiosk=default.kiosk,
+    )
+
+
+def _cause(error: GoAssistError) -> Cause:
+    match error:
+        case ModelMissing():
+            return "models"
+        case DeviceFailed() | ConfigError():
+            return "sound"
+        case EngineFailed():
+            return "engine"
+    return "bug"

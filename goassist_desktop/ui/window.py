@@ -1,0 +1,227 @@
+"""The main window: the conversation, and the views beside it. It composes, and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QLineEdit,
+    QMainWindow,
+    QPlainTextEdit,
+    QStackedWidget,
+    QWidget,
+)
+
+from goassist_desktop.config import Config
+from goassist_desktop.ui.banner import Banner
+from goassist_desktop.ui.controls import Controls
+from goassist_desktop.ui.kit import IconButton, column, label, row
+from goassist_desktop.ui.ports import Assistant, AssistantEvent
+from goassist_desktop.ui.rail import Rail
+from goassist_desktop.ui.shortcuts import Shortcut, ShortcutsDialog
+from goassist_desktop.ui.stage import Stage
+from goassist_desktop.ui.theme import GAP, theme
+from goassist_desktop.ui.transcript import Transcript
+
+TALK: Final = "Talk"
+LEAST: Final = (880, 560)
+"""Width and height below which the window does not go, in px: a small laptop at 150 %."""
+TRANSCRIPT: Final = (320, 620)
+"""Least and most width of the words beside the face, in px before text scaling."""
+
+
+class MainWindow(QMainWindow):
+    """Talk first, and `views` beside it: each is made when it is first looked at."""
+
+    closing = Signal()
+    """Somebody wants the window gone; it is for `program` to say what that means."""
+    wanted = Signal(str)
+    """What the button of a banner asks for: see `failures`."""
+    turn_chosen = Signal(int)
+    felt_wrong = Signal(int)
+    """A turn's id."""
+    captions_wanted = Signal(bool)
+
+    def __init__(
+        self,
+        assistant: Assistant,
+        config: Config,
+        views: Mapping[str, tuple[str, Callable[[], QWidget]]],
+    ) -> None:
+        """`views`: name -> icon, and what makes the view."""
+        super().__init__()
+        self._assistant = assistant
+        self._makers = {name: make for name, (_, make) in views.items()}
+        self._views: dict[str, QWidget] = {}
+        self.stage = Stage(assistant, config.persona.head, config.window.captions)
+        self.transcript = Transcript()
+        self.controls = Controls()
+        self.banner = Banner()
+        self._who = label(config.persona.name, "large")
+        self._stack = QStackedWidget()
+        self._add_view(TALK, self._talk())
+        icons = {name: icon for name, (icon, _) in views.items()}
+        last = dict(list(icons.items())[-2:])
+        first = {TALK: "talk"} | {name: icon for name, icon in icons.items() if name not in last}
+        self._rail = Rail(first, last)
+        content = QWidget()
+        content.setLayout(row(self._rail, column(self.banner, self._stack, gap=0), gap=0))
+        content.layout().setStretch(1, 1)  # type: ignore[union-attr]
+        self.setCentralWidget(content)
+        self.setMinimumSize(*LEAST)
+        self.setWindowTitle("GoAssist")
+        self._shortcuts = self._make_shortcuts()
+        self._connect()
+        self.show_view(TALK)
+        self.use(config)
+
+    # -- what `program` does with it -------------------------------------------------------------
+
+    def take(self, event: AssistantEvent) -> None:
+        """Something happened in the conversation."""
+        for part in (self.stage, self.transcript, self.controls, self.banner):
+            part.take(event)
+
+    def use(self, config: Config) -> None:
+        """Look as the settings say."""
+        theme().use(config.window.theme, config.window.text_scale)
+        self.stage.set_person(config.persona.head)
+        self.stage.show_captions(config.window.captions)
+        self.controls.show_captions(config.window.captions)
+        self.controls.offer_push_to_talk(config.audio.push_to_talk)
+        self._push_to_talk = config.audio.push_to_talk
+        self._who.setText(config.persona.name)
+
+    def show_view(self, name: str) -> QWidget:
+        """Bring a view to the front, and make it first if need be."""
+        if name not in self._views:
+            self._add_view(name, self._makers[name]())
+        self._rail.show_chosen(name)
+        self._stack.setCurrentWidget(self._views[name])
+        return self._views[name]
+
+    def begin_anew(self) -> None:
+        """Forget the conversation, and show an empty page."""
+        self.transcript.clear()
+        self._assistant.restart()
+
+    # -- composition -----------------------------------------------------------------------------
+
+    def _talk(self) -> QWidget:
+        talk = QWidget()
+        talk.setProperty("kind", "page")
+        talk.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        anew = IconButton("plus", "New conversation", self.begin_anew, size=36, flat=True)
+        words = QWidget()
+        words.setMinimumWidth(theme().px(TRANSCRIPT[0]))
+        words.setMaximumWidth(theme().px(TRANSCRIPT[1]))
+        words.setLayout(column(row(self._who, 1, anew), self.transcript))
+        seen = column(self.stage, self.controls, gap=2 * GAP)
+        seen.setStretch(0, 1)
+        sides = row(gap=4 * GAP)
+        sides.addLayout(seen, 5)
+        sides.addWidget(words, 4)
+        sides.setContentsMargins(2 * GAP, 3 * GAP, 4 * GAP, 3 * GAP)
+        talk.setLayout(sides)
+        return talk
+
+    def _add_view(self, name: str, view: QWidget) -> None:
+        self._views[name] = view
+        self._stack.addWidget(view)
+
+    def _connect(self) -> None:
+        ask, controls = self._assistant, self.controls
+        self._rail.chosen.connect(self.show_view)
+        controls.muted.connect(self._mute)
+        controls.stop.connect(ask.stop_talking)
+        controls.held.connect(self._hold)
+        controls.captions.connect(self.captions_wanted)
+        controls.said.connect(ask.say)
+        self.transcript.suggested.connect(ask.say)
+        self.transcript.turn_chosen.connect(self.turn_chosen)
+        self.transcript.felt_wrong.connect(self.felt_wrong)
+        self.banner.wanted.connect(self.wanted)
+
+    def _mute(self, muted: bool) -> None:
+        self._assistant.mute(muted)
+        self.stage.set_muted(muted)
+
+    def _hold(self, held: bool) -> None:
+        self._assistant.push_to_talk(held)
+        self.stage.set_push_to_talk(held)
+
+    # -- by keyboard -----------------------------------------------------------------------------
+
+    def _make_shortcuts(self) -> list[Shortcut]:
+        views = [
+            Shortcut(f"Ctrl+{number}", name, lambda name=name: self.show_view(name))
+            for number, name in enumerate(self._rail.names, start=1)
+        ]
+        shortcuts = [
+            Shortcut("Ctrl+M", "Mute or unmute the microphone", self.controls.toggle_mute),
+            Shortcut("Esc", "Stop the reply", self._assistant.stop_talking),
+            Shortcut("Ctrl+L", "Type a message", self._type),
+            Shortcut("Ctrl+N", "New conversation", self.begin_anew),
+            Shortcut("Ctrl+T", "Captions on or off", self.controls.toggle_captions),
+            *views,
+            Shortcut("F11", "Full screen", self._toggle_full_screen),
+            Shortcut("F1", "These shortcuts", self._show_shortcuts),
+            Shortcut("Ctrl+Q", "Quit", self.closing.emit),
+        ]
+        for shortcut in shortcuts:
+            action = QAction(shortcut.what, self)
+            action.setShortcut(QKeySequence(shortcut.keys))
+            action.triggered.connect(lambda _=False, do=shortcut.do: do())
+            self.addAction(action)
+        return shortcuts
+
+    def _type(self) -> None:
+        self.show_view(TALK)
+        self.controls.focus_input()
+
+    def _toggle_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _show_shortcuts(self) -> None:
+        held = Shortcut("Ctrl+Space", "Held down: push to talk", lambda: None)
+        ShortcutsDialog([*self._shortcuts, held], self).open()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.WindowDeactivate:
+            self._let_go()
+        return super().event(event)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Ctrl+Space, or Space where it means nothing else, is held down to talk."""
+        if not self._push_to_talk or not isinstance(event, QKeyEvent) or not self.isActiveWindow():
+            return False
+        if event.key() != Qt.Key.Key_Space or event.isAutoRepeat():
+            return self._space_held and event.key() == Qt.Key.Key_Space
+        if event.type() == QEvent.Type.KeyRelease and self._space_held:
+            self._let_go()
+            return True
+        meant = event.modifiers() & Qt.KeyboardModifier.ControlModifier or not isinstance(
+            QApplication.focusWidget(), (QLineEdit, QPlainTextEdit, QAbstractButton)
+        )
+        if event.type() == QEvent.Type.KeyPress and meant and not self._space_held:
+            self._space_held = True
+            self._hold(True)
+            return True
+        return False
+
+    _push_to_talk = False
+    _space_held = False
+
+    def _let_go(self) -> None:
+        if self._space_held:
+            self._space_held = False
+            self._hold(False)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        event.ignore()
+        self.closing.emit()
