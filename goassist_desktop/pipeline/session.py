@@ -18,6 +18,7 @@ from goassist_desktop.pipeline.ears import Ears
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import (
+    Attention,
     BargeIn,
     EarsEvent,
     Notice,
@@ -42,6 +43,7 @@ from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.resampling import at_rate, joined
 from goassist_desktop.pipeline.speaker import Speaker
 from goassist_desktop.pipeline.turn import Phrase, Turn, TurnSettings
+from goassist_desktop.pipeline.wake_word import meant_for
 from goassist_desktop.pipeline.workers import Engines
 
 WARMUP_TURNS = 3
@@ -69,6 +71,8 @@ STRONG_FADES = 4
 """… and after so many only words stop us, until it was calm for CALM_MS."""
 
 
+CALLED = "Yes?"
+"""Said to who called us by our name, and no more."""
 RELEASE_MS = 100
 """The microphone stays open for so long after the key to talk was let go: fingers are faster than
 last words."""
@@ -134,7 +138,12 @@ class _KeyPressed:
     pass
 
 
-_Request = _StopTalking | _Typed | _Greeting | _KeyPressed
+@dataclass(frozen=True, slots=True)
+class _Sleep:
+    wake_word: str
+
+
+_Request = _StopTalking | _Typed | _Greeting | _KeyPressed | _Sleep
 _Happening = EarsEvent | _ReplyReady | _ReplyHeard | _TurnOver | _NothingSaid | _Request
 
 
@@ -199,6 +208,8 @@ class Session:
         self._resume_at_ms: float | None = None  # held, unless they go on before
         self._resumed_ms: list[float] = []  # when we fell silent for nothing
         self._asked_again = False
+        self._asleep = False
+        self._wake_word = ""  # to be said, or just said and not answered yet
         self._muted = False
         self._only_while_pressed = settings.push_to_talk
         self._pressed = False
@@ -293,6 +304,16 @@ class Session:
         if self._endpoint.muted and not muted:
             self._ears.forget_background()
         self._endpoint.muted = muted
+
+    def sleep(self, wake_word: str = "") -> None:
+        """End what goes on, forget the conversation, and answer nobody before this word is said;
+        before any is, if it is empty. From the event loop only.
+
+        Typed words and the key to talk wake us too. Raises ValueError for a word without a letter.
+        """
+        if wake_word:
+            meant_for(wake_word, "")
+        self._inbox.put_nowait(_Sleep(wake_word))
 
     @property
     def level_db(self) -> float:
@@ -394,6 +415,8 @@ class Session:
                     await self._feed(Event.NO_WORDS)
             case SpeechStarted(onset_ms):
                 self._resume_at_ms = None
+                if self._asleep:
+                    return
                 self._publish(happening)
                 if self.state is State.SPEAKING and not self._trusts(STRONG_FADES):
                     return  # words will tell
@@ -401,8 +424,9 @@ class Session:
                     self._onset_ms = onset_ms
                 await self._feed(Event.ONSET)
             case PartialText(text):
-                self._publish(happening)
-                await self._on_partial(text)
+                if (words := self._meant_for_us(text)) is not None:
+                    self._publish(PartialText(words))
+                    await self._on_partial(words)
             case SpeechPaused():
                 await self._on_pause(happening)
             case TurnEnded(offset_ms):
@@ -420,9 +444,14 @@ class Session:
             case _Typed(text):
                 await self._on_typed(text)
             case _Greeting(text):
-                if not (self.state is not State.LISTENING or self._turn or self._ears.busy):
+                if self.state is State.LISTENING and not (
+                    self._turn or self._ears.busy or self._asleep
+                ):
                     await self._answer_now(_Question("", only=text))
+            case _Sleep(wake_word):
+                await self._fall_asleep(wake_word)
             case _KeyPressed():
+                self._wake()
                 if self.state is State.SPEAKING:
                     await self._feed(Event.CUT_IN)
                 elif self.state is State.HELD:  # what they said over us is theirs
@@ -483,6 +512,10 @@ class Session:
                     return
         if self.state is not State.LISTENING:
             return
+        words = self._meant_for_us(paused.text)
+        if words is None:
+            self._ears.forget()
+            return
         typed = self._typed()
         if not paused.text:
             self._ears.forget()
@@ -490,11 +523,35 @@ class Session:
             return
         if typed:
             self._unanswered = f"{self._unanswered} {typed.text}".strip()
-        self._question = _Question(paused.text, paused.onset_ms)
-        if not is_stop(paused.text):
+        self._question = _Question(words, paused.onset_ms, None if words else CALLED)
+        if not is_stop(words):
             await self._feed(Event.PAUSE)
 
+    async def _fall_asleep(self, wake_word: str) -> None:
+        await self._feed(Event.STOP_WORD)
+        self._history = History(self._settings.system_prompt)
+        self._asked_again = False
+        self._wake_word = wake_word
+        if not self._asleep:
+            self._asleep = True
+            self._publish(Attention(awake=False))
+        self._prefill()
+
+    def _wake(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._publish(Attention(awake=True))
+
+    def _meant_for_us(self, text: str) -> str | None:
+        """What there is to answer in what was heard; None while we sleep on. Wakes us."""
+        words = meant_for(self._wake_word, text) if self._wake_word else text or None
+        if words is not None:
+            self._wake()
+            return words
+        return None if self._asleep else text
+
     async def _on_typed(self, text: str) -> None:
+        self._wake()
         if is_stop(text):
             self._publish(UserText(text, final=True))
             await self._feed(Event.STOP_WORD)
@@ -596,6 +653,8 @@ class Session:
                 self._speaker.resume()
             case Command.FORGET:
                 question, self._question = self._question, None
+                if not self._asleep:
+                    self._wake_word = ""
                 self._ears.forget()
                 if event is Event.STOP_WORD:
                     self._unanswered = ""

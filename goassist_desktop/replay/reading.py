@@ -25,6 +25,7 @@ REQUESTS: Final[dict[str, list[type]]] = {
     "mute": [bool],
     "push_to_talk": [bool],
     "push_to_talk_only": [bool],
+    "sleep": [str],
 }
 """What can be asked of a session, and with what."""
 

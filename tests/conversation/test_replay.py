@@ -385,7 +385,7 @@ def test_a_failure_of_an_engine_comes_again(tmp_path: Path) -> None:
 
 
 def test_what_was_asked_for_comes_again(tmp_path: Path) -> None:
-    """Typed words, the greeting, mute, the key to talk and the stop button."""
+    """Typed words, the greeting, mute, the key to talk, the stop button and sleep."""
     talk = Conversation(tmp_path, answer)
 
     async def main(made_of: Surroundings) -> None:
@@ -410,6 +410,10 @@ def test_what_was_asked_for_comes_again(tmp_path: Path) -> None:
             await talk.until_state(State.SPEAKING)
             ask(session.stop_talking)
             await talk.until_quiet()
+            ask(session.sleep, "mira")
+            await talk.say("good morning")
+            await talk.say("mira good night")
+            await talk.until_quiet()
 
     with recorded(talk, tmp_path / "recording") as made_of:
         virtual_time.run(main(made_of))
@@ -418,6 +422,7 @@ def test_what_was_asked_for_comes_again(tmp_path: Path) -> None:
         ("tell a story", "interrupted"),
         ("what time is noon and", "completed"),
         ("tell a story", "interrupted"),
+        ("good night", "completed"),
     ]
     player, events = replay(tmp_path / "recording")
     assert player.differences == []
@@ -426,7 +431,7 @@ def test_what_was_asked_for_comes_again(tmp_path: Path) -> None:
     microphone, _ = soundfile.read(tmp_path / "recording" / "microphone.wav")
     assert not ToneRecogniser().transcribe(microphone.astype("f4")).text.count("secret")
     taken = read(tmp_path / "recording").taken
-    assert sum(one.what[0] == "request" for one in taken) == 9
+    assert sum(one.what[0] == "request" for one in taken) == 10
 
 
 def test_recordings_from_before_there_were_personas_are_held_again(

@@ -1,5 +1,6 @@
-"""What is asked of a conversation besides speaking to it: typed words, a greeting, mute, and the
-key to talk. What is asserted was read back from the loudspeaker, and from what the model was told.
+"""What is asked of a conversation besides speaking to it: typed words, a greeting, mute, the key
+to talk, and sleep. What is asserted was read back from the loudspeaker, and from what the model
+was told.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 
 from goassist_desktop.pipeline.conversation import State
-from goassist_desktop.pipeline.events import PartialText, UserText
-from goassist_desktop.pipeline.session import RELEASE_MS
+from goassist_desktop.pipeline.events import Attention, PartialText, UserText
+from goassist_desktop.pipeline.session import CALLED, RELEASE_MS
 from tests.fakes import virtual_time
 from tests.fakes.faces import LoudnessFace
 from tests.fakes.stage import RATE_HZ, Conversation
@@ -592,3 +593,137 @@ def test_the_key_is_heard_while_muted_and_hands_free(tmp_path: Path) -> None:
 
     virtual_time.run(main())
     assert talk.heard() == "you said what time is noon you said good morning"
+
+
+# -- asleep ----------------------------------------------------------------------------------------
+
+
+def attention(talk: Conversation) -> list[bool]:
+    return [event.awake for event in talk.events if isinstance(event, Attention)]
+
+
+def test_asleep_nobody_is_answered_before_the_wake_word(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    talk.session.sleep("mira")
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("what a fine day")
+            await talk.until_quiet()
+            await talk.cough(1.5)
+            await talk.until_quiet()
+            assert attention(talk) == [False]
+            assert talk.model.asked == []
+            assert not [e for e in talk.events if isinstance(e, PartialText | UserText)]
+            await talk.say("mira what time is noon")
+            await talk.until_quiet()
+            await talk.say("and tomorrow")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == "you said what time is noon you said and tomorrow"
+    assert user_texts(talk) == ["what time is noon", "and tomorrow"]
+    assert attention(talk) == [False, True]
+    assert not [e for e in talk.events if isinstance(e, PartialText) and "mira" in e.text]
+
+
+def test_who_only_calls_us_is_asked_what_for(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    talk.session.sleep("mira")
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hey mira")
+            await talk.until_quiet()
+            await talk.say("what time is noon")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == "Yes? you said what time is noon"
+    assert attention(talk) == [False, True]
+    assert told(talk) == [("assistant", CALLED), ("user", "what time is noon")]
+
+
+def test_a_pause_after_the_wake_word_is_no_end(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    talk.session.sleep("mira")
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hey mira")
+            await talk.pass_time(0.12)
+            await talk.say("what time is noon")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == "you said what time is noon"
+
+
+def test_without_a_wake_word_any_word_wakes(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    talk.session.sleep()
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.cough(1.5)
+            await talk.until_quiet()
+            assert attention(talk) == [False]
+            await talk.say("what time is noon")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == "you said what time is noon"
+    assert attention(talk) == [False, True]
+
+
+def test_falling_asleep_ends_the_reply_and_forgets_the_conversation(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, story_or_echo)
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            talk.session.sleep("mira")
+            await talk.until_quiet()
+            talk.session.greet("is anybody there")
+            await talk.say("something else please")
+            await talk.until_quiet()
+            talk.session.say("what time is noon")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    story, answer = talk.turns
+    assert story.outcome == "interrupted"
+    assert answer.heard_text == "you said what time is noon"
+    assert told(talk) == [("user", "what time is noon")]
+    assert attention(talk) == [False, True]
+
+
+def test_the_key_to_talk_wakes(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk.session.sleep("mira")
+
+    async def main() -> None:
+        async with talk.held():
+            talk.session.push_to_talk(True)
+            await talk.say("what time is noon")
+            talk.session.push_to_talk(False)
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == "you said what time is noon"
+
+
+def test_a_wake_word_without_a_letter_is_refused(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+
+    async def main() -> None:
+        async with talk.held():
+            with pytest.raises(ValueError, match="is no name"):
+                talk.session.sleep("?!")
+            await talk.say("what time is noon")
+            await talk.until_quiet()
+
+    virtual_time.run(main())
+    assert talk.heard() == "you said what time is noon"
