@@ -160,7 +160,8 @@ def companions(
 def system_prompt(config: Config) -> str:
     """Who answers, and how: what the language model always has before it."""
     who = config.persona
-    parts = (f"You are {who.name}, {who.role}.", who.tone, who.boundaries)
+    introduction = f"You are {who.name}, {who.role}." if who.name or who.role else ""
+    parts = (introduction, who.tone, who.boundaries)
     return " ".join(part.strip() for part in (*parts, config.reply.system_prompt) if part.strip())
 
 
@@ -184,5 +185,6 @@ def make_session(
         end_of_turn=EndOfTurn(
             pause_ms=taking.pause_ms, unsure_ms=taking.unsure_ms, open_ms=taking.open_ms
         ),
+        push_to_talk=config.audio.push_to_talk,
     )
     return Session(endpoint, engines, settings, publish)

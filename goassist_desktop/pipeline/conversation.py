@@ -41,6 +41,8 @@ class Event(StrEnum):
     """What interrupted us was a cough, noise or a backchannel."""
     STOP_WORD = "stop_word"
     """The user said "stop" or its like, or pressed the button."""
+    CUT_IN = "cut_in"
+    """The user typed words, or pressed the key to talk: there is nothing to weigh."""
     CLOSED = "closed"
     """The cancelled turn has ended everywhere."""
 
@@ -73,21 +75,26 @@ TABLE: Final[dict[tuple[State, Event], tuple[State, tuple[Command, ...]]]] = {
     (_S.LISTENING, _E.PAUSE): (_S.LISTENING, (_C.CANCEL, _C.SPECULATE)),
     (_S.LISTENING, _E.DECIDED): (_S.THINKING, (_C.COMMIT,)),
     (_S.LISTENING, _E.STOP_WORD): (_S.LISTENING, (_C.CANCEL, _C.FORGET)),
+    # FORGET comes first where the words of the turn that ends here are still to be answered.
+    (_S.LISTENING, _E.CUT_IN): (_S.LISTENING, (_C.FORGET, _C.CANCEL)),
     (_S.LISTENING, _E.STOP): (_S.IDLE, (_C.CANCEL,)),
     # Nothing was heard yet: the words are kept, and more words join them.
     (_S.THINKING, _E.ONSET): (_S.INTERRUPTED, (_C.CANCEL,)),
     (_S.THINKING, _E.REPLY_HEARD): (_S.SPEAKING, (_C.FORGET,)),
     (_S.THINKING, _E.REPLY_ENDED): (_S.LISTENING, (_C.FORGET,)),
     (_S.THINKING, _E.STOP_WORD): (_S.INTERRUPTED, (_C.CANCEL, _C.FORGET)),
+    (_S.THINKING, _E.CUT_IN): (_S.INTERRUPTED, (_C.FORGET, _C.CANCEL)),
     (_S.THINKING, _E.STOP): (_S.IDLE, (_C.CANCEL,)),
     (_S.SPEAKING, _E.ONSET): (_S.HELD, (_C.HOLD,)),
     (_S.SPEAKING, _E.REPLY_ENDED): (_S.LISTENING, ()),
     (_S.SPEAKING, _E.STOP_WORD): (_S.INTERRUPTED, (_C.CANCEL, _C.FORGET)),
+    (_S.SPEAKING, _E.CUT_IN): (_S.INTERRUPTED, (_C.FORGET, _C.CANCEL)),
     (_S.SPEAKING, _E.STOP): (_S.IDLE, (_C.CANCEL,)),
     (_S.HELD, _E.ONSET): (_S.HELD, ()),
     (_S.HELD, _E.WORDS): (_S.INTERRUPTED, (_C.CANCEL,)),
     (_S.HELD, _E.NO_WORDS): (_S.SPEAKING, (_C.FORGET, _C.RESUME)),
     (_S.HELD, _E.STOP_WORD): (_S.INTERRUPTED, (_C.CANCEL, _C.FORGET)),
+    (_S.HELD, _E.CUT_IN): (_S.INTERRUPTED, (_C.FORGET, _C.CANCEL)),
     (_S.HELD, _E.STOP): (_S.IDLE, (_C.CANCEL,)),
     (_S.INTERRUPTED, _E.CLOSED): (_S.LISTENING, ()),
     (_S.INTERRUPTED, _E.STOP): (_S.IDLE, (_C.CANCEL,)),

@@ -146,6 +146,8 @@ class _Pause:
     probability: float | None = None
     """That the user has finished, by the turn detector or by the words alone."""
     judged: bool = False
+    over: bool = False
+    """The user said themselves that they have finished."""
 
 
 class Ears:
@@ -177,6 +179,8 @@ class Ears:
         self._pause: _Pause | None = None
         self._partial_at = 0
         self._reading_partial = False
+        self._held_open = False
+        self._deaf_until = 0  # what voice activity says is of the speech that was finished
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -188,6 +192,28 @@ class Ears:
     def hearing(self) -> bool:
         """Whether the user speaks now, or may have begun to."""
         return self._speaking or self._suspected is not None
+
+    @property
+    def level_db(self) -> float:
+        """Of the newest block, in dB of full scale. From any thread."""
+        return self._onset.level_db
+
+    def forget_background(self) -> None:
+        """The microphone was off, and is turned on: its noise is no sound that begins."""
+        self._onset.forget_background()
+
+    def hold_open(self) -> None:
+        """However long the silence: the turn is not over before `finish`."""
+        self._held_open = True
+
+    def finish(self) -> None:
+        """The turn is over: nothing is waited for but the words. Harmless without any."""
+        self._held_open = False
+        self._deaf_until = self._memory.end + ACTIVITY_LAG_MS * MS
+        if self._speaking:
+            self._speech_paused()
+        if self._pause is not None:
+            self._pause.over = True
 
     def forget(self) -> None:
         """The utterance was answered, or is not wanted: the next speech is a new one."""
@@ -224,6 +250,8 @@ class Ears:
 
     def _listen_for_speech(self, heard: Heard) -> None:
         end = self._memory.end
+        if end < self._deaf_until:
+            return
         sounding = end - heard.sound_end <= SOUNDING_MS * MS
         lagging = self._pause is not None and end - self._pause.offset < ACTIVITY_LAG_MS * MS
         if heard.strong and (sounding or not lagging):
@@ -290,7 +318,12 @@ class Ears:
 
     def _weigh_silence(self, pause: _Pause) -> None:
         """Have it judged when it is time, and say when the turn is over."""
-        if pause.text is None or self._silence_ms(pause) < JUDGE_MS:
+        if pause.text is None or self._held_open:
+            return
+        if pause.over:
+            self._end_turn(pause)
+            return
+        if self._silence_ms(pause) < JUDGE_MS:
             return
         if not pause.judged:
             pause.judged = True
@@ -302,8 +335,11 @@ class Ears:
                 self._start(self._judge(self._utterance, pause))
         if pause.probability is not None:
             if self._silence_ms(pause) >= self._policy.wait_ms(pause.probability, pause.text):
-                self._pause = None
-                self._tell(TurnEnded(self._ms(pause.offset)))
+                self._end_turn(pause)
+
+    def _end_turn(self, pause: _Pause) -> None:
+        self._pause = None
+        self._tell(TurnEnded(self._ms(pause.offset)))
 
     def _silence_ms(self, pause: _Pause) -> float:
         return (self._memory.end - pause.offset) / MS

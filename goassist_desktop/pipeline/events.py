@@ -142,6 +142,20 @@ class TurnClosed:
     """Why it was cut or failed; empty when completed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """The assistant fell asleep, and answers nobody before it is woken; or it was woken."""
+
+    awake: bool
+
+
 SessionEvent = (
-    StateChanged | PartialText | UserText | ReplyText | TurnClosed | SpeechStarted | Notice
+    StateChanged
+    | PartialText
+    | UserText
+    | ReplyText
+    | TurnClosed
+    | SpeechStarted
+    | Attention
+    | Notice
 )

@@ -16,17 +16,21 @@ class History:
 
     def __init__(self, system_prompt: str) -> None:
         self._system = Message("system", system_prompt)
-        self._exchanges: list[tuple[Message, Message]] = []
+        self._exchanges: list[tuple[Message, ...]] = []
 
     def record(self, user_text: str, heard_text: str) -> None:
         """Remember an exchange of which both sides were heard."""
         self._exchanges.append((Message("user", user_text), Message("assistant", heard_text)))
 
+    def record_opening(self, heard_text: str) -> None:
+        """Remember what was said first, to nobody's words."""
+        self._exchanges.append((Message("assistant", heard_text),))
+
     def messages(self) -> list[Message]:
         return self._with(self._exchanges)
 
-    def _with(self, exchanges: Sequence[tuple[Message, Message]]) -> list[Message]:
-        return [self._system, *(message for pair in exchanges for message in pair)]
+    def _with(self, exchanges: Sequence[tuple[Message, ...]]) -> list[Message]:
+        return [self._system, *(message for one in exchanges for message in one)]
 
     async def prompt(
         self,

@@ -69,10 +69,20 @@ class Evidence:
         self._streak = 0
         self._power = 0.0  # mean square of the block before
         self._background_db = 0.0
+        self._off = False  # so far, and the background is yet to be learnt
         self._dismissed_db = -math.inf
         self._lately_db = FLOOR_DBFS
         self._loudest_db = FLOOR_DBFS
         self._sound_end = 0
+
+    @property
+    def level_db(self) -> float:
+        """Of the newest block, in dB of full scale."""
+        return _db(self._power)
+
+    def forget_background(self) -> None:
+        """The microphone was off, and is turned on: its noise is no sound that begins."""
+        self._off = True
 
     def dismiss(self) -> None:
         """What was taken for the user was not: for some seconds only what is louder is weak
@@ -88,6 +98,8 @@ class Evidence:
         level_db = _db((self._power + power) / 2)  # one block alone is a click
         self._power = power
         self._position += BLOCK_SAMPLES
+        if self._off:
+            self._background_db, self._off = 0.0, not power
 
         perhaps = (
             self._probability >= PERHAPS or level_db - self._background_db >= JUMP_DB
@@ -125,6 +137,15 @@ class Onset:
         ended = [found for framing in self._framings for found in framing.add(block)]
         probabilities = [probability for _, probability in sorted(ended)]
         return self._evidence.weigh(float(np.mean(np.square(block))), probabilities)
+
+    @property
+    def level_db(self) -> float:
+        """Of the newest block, in dB of full scale. From any thread."""
+        return self._evidence.level_db
+
+    def forget_background(self) -> None:
+        """The microphone was off, and is turned on: its noise is no sound that begins."""
+        self._evidence.forget_background()
 
     def dismiss(self) -> None:
         """What was taken for the user was not: for some seconds it takes a louder sound."""

@@ -149,6 +149,8 @@ class Endpoint(Protocol):
     """How much later a sound stands in the delivered blocks than it reached the microphone."""
     render_delay_ms: float
     """How much later a pulled sample is heard."""
+    muted: bool
+    """While true, silence is delivered in place of what the microphone hears."""
 
     def start(
         self,

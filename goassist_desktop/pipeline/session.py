@@ -18,6 +18,7 @@ from goassist_desktop.pipeline.ears import Ears
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import (
+    Attention,
     BargeIn,
     EarsEvent,
     Notice,
@@ -42,6 +43,7 @@ from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.resampling import at_rate, joined
 from goassist_desktop.pipeline.speaker import Speaker
 from goassist_desktop.pipeline.turn import Phrase, Turn, TurnSettings
+from goassist_desktop.pipeline.wake_word import meant_for
 from goassist_desktop.pipeline.workers import Engines
 
 WARMUP_TURNS = 3
@@ -69,11 +71,20 @@ STRONG_FADES = 4
 """… and after so many only words stop us, until it was calm for CALM_MS."""
 
 
+CALLED = "Yes?"
+"""Said to who called us by our name, and no more."""
+RELEASE_MS = 100
+"""The microphone stays open for so long after the key to talk was let go: fingers are faster than
+last words."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     system_prompt: str
     turn: TurnSettings
     end_of_turn: EndOfTurn
+    push_to_talk: bool = False
+    """The microphone is heard only while the key to talk is held down."""
 
 
 @dataclass(slots=True)
@@ -112,7 +123,39 @@ class _StopTalking:
     pass
 
 
-_Happening = EarsEvent | _ReplyReady | _ReplyHeard | _TurnOver | _NothingSaid | _StopTalking
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Greeting:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyPressed:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Sleep:
+    wake_word: str
+
+
+_Request = _StopTalking | _Typed | _Greeting | _KeyPressed | _Sleep
+_Happening = EarsEvent | _ReplyReady | _ReplyHeard | _TurnOver | _NothingSaid | _Request
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the next turn is about."""
+
+    text: str
+    onset_ms: float | None = None
+    """Of its speech; None when it was not spoken."""
+    only: str | None = None
+    """Say this, and ask no model."""
 
 
 class Session:
@@ -155,7 +198,7 @@ class Session:
         self._turn: Turn | None = None
         self._turns_begun = 0
         self._turns_committed = 0
-        self._paused: SpeechPaused | None = None  # what the user said, up to the last pause
+        self._question: _Question | None = None  # what the user said, up to the last pause
         self._unanswered = ""  # what they said before, to which not one word was heard
         self._marks = Marks()
         self._barge_ins: list[BargeIn] = []
@@ -165,6 +208,12 @@ class Session:
         self._resume_at_ms: float | None = None  # held, unless they go on before
         self._resumed_ms: list[float] = []  # when we fell silent for nothing
         self._asked_again = False
+        self._asleep = False
+        self._wake_word = ""  # to be said, or just said and not answered yet
+        self._muted = False
+        self._only_while_pressed = settings.push_to_talk
+        self._pressed = False
+        self._released_ms: float | None = None  # and the microphone is still open
         self._broken = False
         self._prefilling: asyncio.Future[None] | None = None
         self._background: set[asyncio.Future[None]] = set()
@@ -183,6 +232,7 @@ class Session:
         def notify(notice: Notice) -> None:
             loop.call_soon_threadsafe(self._publish, notice)
 
+        self._turn_microphone()
         try:
             self._endpoint.start(self._speaker, deliver, notify)
             await self._feed(Event.START)
@@ -201,6 +251,75 @@ class Session:
     def stop_talking(self) -> None:
         """The stop button: end the reply, and ask for no other. From the event loop only."""
         self._inbox.put_nowait(_StopTalking())
+
+    def say(self, text: str) -> None:
+        """Typed words, answered at once; a reply going on is ended. From the event loop only.
+
+        What was said before, spoken or typed, and is not answered yet is answered with them. A bare
+        "stop" and the like is obeyed as if it had been spoken.
+        """
+        words = " ".join(text.split())
+        if words:
+            self._inbox.put_nowait(_Typed(words))
+
+    def greet(self, text: str) -> None:
+        """Say this aloud, to nobody's words, unless somebody speaks. From the event loop only."""
+        words = " ".join(text.split())
+        if words:
+            self._inbox.put_nowait(_Greeting(words))
+
+    def mute(self, muted: bool) -> None:
+        """Whether nobody looks at the microphone, but while the key to talk is held down. From the
+        event loop only."""
+        self._muted = muted
+        self._turn_microphone()
+
+    def push_to_talk(self, pressed: bool) -> None:
+        """The key to talk. From the event loop only.
+
+        While it is held down the microphone is heard, and no silence ends the user's turn. To press
+        it ends a reply that is heard; letting go ends the turn at once.
+        """
+        if pressed == self._pressed:
+            return
+        self._pressed = pressed
+        if pressed:
+            self._released_ms = None
+            self._ears.hold_open()
+            self._inbox.put_nowait(_KeyPressed())
+        else:
+            self._released_ms = self.clock.now_ms
+        self._turn_microphone()
+
+    def push_to_talk_only(self, only: bool) -> None:
+        """Whether the microphone is heard only while the key to talk is held down, from now on.
+        From the event loop only."""
+        self._only_while_pressed = only
+        self._turn_microphone()
+
+    def _turn_microphone(self) -> None:
+        """On or off."""
+        open_ = self._pressed or self._released_ms is not None
+        muted = (self._muted or self._only_while_pressed) and not open_
+        if self._endpoint.muted and not muted:
+            self._ears.forget_background()
+        self._endpoint.muted = muted
+
+    def sleep(self, wake_word: str = "") -> None:
+        """End what goes on, forget the conversation, and answer nobody before this word is said;
+        before any is, if it is empty. From the event loop only.
+
+        Typed words and the key to talk wake us too. Raises ValueError for a word without a letter.
+        """
+        if wake_word:
+            meant_for(wake_word, "")
+        self._inbox.put_nowait(_Sleep(wake_word))
+
+    @property
+    def level_db(self) -> float:
+        """Loudness of the newest block of the microphone, after echo cancellation, in dB of full
+        scale; -75 and less is silence. From any thread."""
+        return self._ears.level_db
 
     @property
     def busy(self) -> bool:
@@ -225,6 +344,10 @@ class Session:
 
     def _listen(self, block: Samples) -> None:
         self._ears.hear(block)
+        if self._released_ms is not None and self.clock.now_ms - self._released_ms >= RELEASE_MS:
+            self._released_ms = None
+            self._turn_microphone()
+            self._ears.finish()
         self.face.watch()
         due = self._resume_at_ms is not None and self.clock.now_ms >= self._resume_at_ms
         if due and not self._ears.hearing:
@@ -292,6 +415,8 @@ class Session:
                     await self._feed(Event.NO_WORDS)
             case SpeechStarted(onset_ms):
                 self._resume_at_ms = None
+                if self._asleep:
+                    return
                 self._publish(happening)
                 if self.state is State.SPEAKING and not self._trusts(STRONG_FADES):
                     return  # words will tell
@@ -299,8 +424,9 @@ class Session:
                     self._onset_ms = onset_ms
                 await self._feed(Event.ONSET)
             case PartialText(text):
-                self._publish(happening)
-                await self._on_partial(text)
+                if (words := self._meant_for_us(text)) is not None:
+                    self._publish(PartialText(words))
+                    await self._on_partial(words)
             case SpeechPaused():
                 await self._on_pause(happening)
             case TurnEnded(offset_ms):
@@ -314,8 +440,22 @@ class Session:
             case _TurnOver(turn):
                 await self._on_turn_over(turn)
             case _StopTalking():
-                if self.state is not State.IDLE:
-                    await self._feed(Event.STOP_WORD)
+                await self._feed(Event.STOP_WORD)
+            case _Typed(text):
+                await self._on_typed(text)
+            case _Greeting(text):
+                if self.state is State.LISTENING and not (
+                    self._turn or self._ears.busy or self._asleep
+                ):
+                    await self._answer_now(_Question("", only=text))
+            case _Sleep(wake_word):
+                await self._fall_asleep(wake_word)
+            case _KeyPressed():
+                self._wake()
+                if self.state is State.SPEAKING:
+                    await self._feed(Event.CUT_IN)
+                elif self.state is State.HELD:  # what they said over us is theirs
+                    await self._feed(Event.WORDS)
             case WorkFailed(error):
                 if self._broken or not isinstance(error, EngineFailed):
                     raise error
@@ -372,11 +512,67 @@ class Session:
                     return
         if self.state is not State.LISTENING:
             return
-        self._paused = paused
+        words = self._meant_for_us(paused.text)
+        if words is None:
+            self._ears.forget()
+            return
+        typed = self._typed()
         if not paused.text:
-            await self._nothing_understood(paused)
-        elif not is_stop(paused.text):
+            self._ears.forget()
+            await (self._answer_now(typed) if typed else self._nothing_understood(paused))
+            return
+        if typed:
+            self._unanswered = f"{self._unanswered} {typed.text}".strip()
+        self._question = _Question(words, paused.onset_ms, None if words else CALLED)
+        if not is_stop(words):
             await self._feed(Event.PAUSE)
+
+    async def _fall_asleep(self, wake_word: str) -> None:
+        await self._feed(Event.STOP_WORD)
+        self._history = History(self._settings.system_prompt)
+        self._asked_again = False
+        self._wake_word = wake_word
+        if not self._asleep:
+            self._asleep = True
+            self._publish(Attention(awake=False))
+        self._prefill()
+
+    def _wake(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._publish(Attention(awake=True))
+
+    def _meant_for_us(self, text: str) -> str | None:
+        """What there is to answer in what was heard; None while we sleep on. Wakes us."""
+        words = meant_for(self._wake_word, text) if self._wake_word else text or None
+        if words is not None:
+            self._wake()
+            return words
+        return None if self._asleep else text
+
+    async def _on_typed(self, text: str) -> None:
+        self._wake()
+        if is_stop(text):
+            self._publish(UserText(text, final=True))
+            await self._feed(Event.STOP_WORD)
+            return
+        await self._feed(Event.CUT_IN)
+        await self._answer_now(_Question(text))
+
+    def _typed(self) -> _Question | None:
+        """Typed words whose answer was not heard yet, and is not made any more."""
+        question = self._question
+        if question is None or question.onset_ms is not None or not question.text:
+            return None
+        return question
+
+    async def _answer_now(self, question: _Question) -> None:
+        """Begin a turn that is heard as soon as there is something to hear."""
+        self._question = question
+        await self._feed(Event.PAUSE)
+        if question.text:
+            self._marks.set(mark.DECISION, self.clock.now_ms)
+        await self._feed(Event.DECIDED)
 
     async def _interrupt(self, event: Event) -> None:
         if self.state is State.SPEAKING:  # resumed while they spoke on, and now there are words
@@ -386,17 +582,17 @@ class Session:
 
     async def _nothing_understood(self, paused: SpeechPaused) -> None:
         long_enough = paused.offset_ms - paused.onset_ms >= UNCLEAR_MS
-        self._ears.forget()
-        if long_enough and not self._asked_again:
+        if long_enough and not self._asked_again and not self._pressed:
+            self._question = _Question("", paused.onset_ms, only=Phrase.NOT_UNDERSTOOD)
             await self._feed(Event.PAUSE)
             self._marks.set(mark.OFFSET, paused.offset_ms)
             self._ripening = paused.offset_ms + UNCLEAR_WAIT_MS
 
     async def _on_turn_ended(self, offset_ms: float) -> None:
-        if self.state is not State.LISTENING or self._paused is None:
+        if self.state is not State.LISTENING or self._question is None:
             return
-        if is_stop(self._paused.text):
-            self._publish(UserText(self._paused.text, final=True))
+        if is_stop(self._question.text):
+            self._publish(UserText(self._question.text, final=True))
             await self._feed(Event.STOP_WORD)
         elif self._turn is not None:
             self._ripening = self.clock.now_ms
@@ -456,27 +652,31 @@ class Session:
                 self._ears.dismiss()
                 self._speaker.resume()
             case Command.FORGET:
-                self._paused = None
+                question, self._question = self._question, None
+                if not self._asleep:
+                    self._wake_word = ""
                 self._ears.forget()
                 if event is Event.STOP_WORD:
                     self._unanswered = ""
-                elif self._turn is not None and self._turn.user_text and not self._turn.heard_text:
-                    self._unanswered = self._turn.user_text
+                elif event in (Event.REPLY_HEARD, Event.CUT_IN) and question is not None:
+                    if not is_stop(question.text):
+                        self._unanswered = f"{self._unanswered} {question.text}".strip()
 
     def _begin_turn(self) -> None:
         """Work on the words so far. Only silence can follow them, or the turn is cancelled."""
-        paused = self._paused
-        assert paused is not None
+        question = self._question
+        assert question is not None
         self._turns_begun += 1
         self._marks = Marks()
-        self._marks.set(mark.ONSET, paused.onset_ms)
+        if question.onset_ms is not None:
+            self._marks.set(mark.ONSET, question.onset_ms)
         self._marks.set(mark.FINAL_TEXT, self.clock.now_ms)
         self._barge_ins = []
         self._ripening = None
         self.speculation.turns += 1
         self._turn = Turn(
             self._turns_begun,
-            f"{self._unanswered} {paused.text}".strip() if paused.text else "",
+            f"{self._unanswered} {question.text}".strip() if question.text else "",
             engines=self._engines,
             history=self._history,
             speaker=self._speaker,
@@ -486,16 +686,17 @@ class Session:
             phrases=self._phrases,
             render_delay_ms=self._endpoint.render_delay_ms,
             face=self.face,
-            only=None if paused.text else Phrase.NOT_UNDERSTOOD,
+            only=question.only,
         )
         self._turn.start(lambda turn: self._inbox.put_nowait(_TurnOver(turn)))
 
     def _commit_turn(self) -> None:
         turn = self._turn
         assert turn is not None
-        self._turns_committed += 1
-        self._asked_again = not turn.user_text
-        self._publish(UserText(turn.user_text, final=True))
+        self._asked_again = turn.only is Phrase.NOT_UNDERSTOOD
+        if turn.user_text or self._asked_again:
+            self._turns_committed += 1
+            self._publish(UserText(turn.user_text, final=True))
         turn.commit()
         if turn.done:  # it failed while it waited
             self._inbox.put_nowait(_TurnOver(turn))
@@ -525,6 +726,8 @@ class Session:
             self._unanswered = ""
             if turn.outcome != "refused":  # what did not fit now would push all else out later
                 self._history.record(turn.user_text, turn.heard_text)
+        elif turn.heard_text and turn.only is not Phrase.NOT_UNDERSTOOD:
+            self._history.record_opening(turn.heard_text)
         early = self._turns_committed <= WARMUP_TURNS
         self._publish(
             TurnClosed(

@@ -76,11 +76,12 @@ class Turn:
         phrases: Mapping[Phrase, Speech],
         render_delay_ms: float,
         face: Face,
-        only: Phrase | None = None,
+        only: str | None = None,
     ) -> None:
-        """`only`: say just this phrase, and ask no model."""
+        """`only`: say just this, a Phrase or other words, and ask no model."""
         self.turn_id = turn_id
         self.user_text = user_text
+        self.only = only
         self.marks = marks
         self.committed = False
         self.reply_text = ""
@@ -97,7 +98,6 @@ class Turn:
         self._phrases = phrases
         self._render_delay_ms = render_delay_ms
         self._face = face
-        self._only = only
         self._clauses: list[_Clause] = []
         self._words = 0
         self._heard_words = 0
@@ -192,10 +192,12 @@ class Turn:
     async def _think(self, clauses: asyncio.Queue[str | Phrase | None]) -> None:
         """From the words of the user to clauses. A failure becomes a phrase that says so."""
         try:
-            if self._only is not None:
-                clauses.put_nowait(self._only)
-            else:
+            if self.only is None:
                 await self._answer(clauses)
+            elif isinstance(self.only, Phrase):
+                clauses.put_nowait(self.only)
+            else:
+                self._recite(self.only, clauses)
         except TimeoutError:
             self._fail(f"no word from the language model for {self._settings.stall_s:g} s")
             clauses.put_nowait(Phrase.STALLED)
@@ -237,6 +239,12 @@ class Turn:
                 for clause in chunker.push(piece):
                     self._hand_over(clause, clauses)
         for clause in chunker.finish():
+            self._hand_over(clause, clauses)
+
+    def _recite(self, text: str, clauses: asyncio.Queue[str | Phrase | None]) -> None:
+        self.reply_text = text
+        chunker = Chunker()
+        for clause in (*chunker.push(text), *chunker.finish()):
             self._hand_over(clause, clauses)
 
     def _hand_over(self, clause: str, clauses: asyncio.Queue[str | Phrase | None]) -> None:

@@ -9,8 +9,11 @@ from typing import Any
 
 from goassist_desktop import weights
 from goassist_desktop.app import model_names
-from goassist_desktop.config import Audio, Config, EngineChoice, Reply, TurnTaking
+from goassist_desktop.config import Audio, Config, EngineChoice, Persona, Reply, TurnTaking
 from goassist_desktop.pipeline.errors import BadInput
+
+NOBODY = Persona(name="", role="")
+"""Who answered before there were personas: what the system prompt says."""
 
 
 def facts(config: Config) -> dict[str, Any]:
@@ -44,6 +47,7 @@ def recorded_config(header: dict[str, Any]) -> Config:
             audio=Audio(**config["audio"]),
             reply=Reply(**config["reply"]),
             turn_taking=TurnTaking(**config["turn_taking"]),
+            persona=Persona(**config["persona"]) if "persona" in config else NOBODY,
         )
     except (KeyError, TypeError) as error:
         raise BadInput(

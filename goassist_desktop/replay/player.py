@@ -87,7 +87,7 @@ class Player:
                 await _until(taken.at_s)
                 if running.done() or self.diverged or taken.what == ("stopped",):
                     break
-                self._take(taken, blocks)
+                self._take(session, taken, blocks)
             else:  # cut off: what follows from the last thing taken is part of it
                 await asyncio.sleep(APART_S)
         finally:
@@ -102,7 +102,7 @@ class Player:
             _, was = self._recording.events[self._events]
             self._differs(f"{was['type']} did not come, nor anything after it", decision=True)
 
-    def _take(self, taken: Taken, blocks: Iterator[Samples]) -> None:
+    def _take(self, session: Session, taken: Taken, blocks: Iterator[Samples]) -> None:
         self._endpoint.next_line(taken)
         match taken.what:
             case ("block",):
@@ -112,6 +112,8 @@ class Player:
                 self._arrivals[id(call)].put_nowait(call.results[index])
             case ("notice", level, text):
                 self._endpoint.notify(Notice(level, text))
+            case ("request", name, what):
+                getattr(session, name)(*what)
 
     def _ended_by(self, error: BaseException) -> None:
         if not isinstance(error, GoAssistError):

@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,17 @@ from goassist_desktop.pipeline.errors import BadInput
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, BLOCK_MS, BLOCK_SAMPLES, Samples
 from goassist_desktop.replay.journal import FORMAT, JOURNAL, LOUDSPEAKER, MICROPHONE, VOICE
 from goassist_desktop.replay.values import Value, error_of, result_of
+
+REQUESTS: Final[dict[str, list[type]]] = {
+    "say": [str],
+    "greet": [str],
+    "stop_talking": [],
+    "mute": [bool],
+    "push_to_talk": [bool],
+    "push_to_talk_only": [bool],
+    "sleep": [str],
+}
+"""What can be asked of a session, and with what."""
 
 _HEADER = ("config", "context_tokens", "frame_samples", "rate_hz", "capture_delay_ms")
 
@@ -47,7 +58,8 @@ class Taken:
 
     at_s: float
     what: tuple[Any, ...]
-    """("block",), ("result", Call, its index), ("notice", level, text), ("stopped",)."""
+    """("block",), ("result", Call, its index), ("notice", level, text),
+    ("request", name, [with what]), ("stopped",)."""
     render_delay_ms: float | None = None
     """Set when it changed."""
     pulls: deque[tuple[int, int]] = field(default_factory=deque)
@@ -188,6 +200,10 @@ class _Reader:
                 self._render_delay_ms = delay_ms
             case ["notice", float(at_s), str(level), str(text)]:
                 self._note(at_s, "notice", level, text)
+            case ["request", float(at_s), str(name), list(what)] if list(
+                map(type, what)
+            ) == REQUESTS.get(name):
+                self._note(at_s, "request", name, what)
             case ["event", dict(value)]:
                 self.events.append((self.blocks, value))
             case ["stopped", float(at_s)]:

@@ -48,11 +48,23 @@ class Surroundings:
     engines: Engines
     endpoint: Endpoint
     publish: Publish
-    _loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+    _recorder: Recorder | None = None
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        with asyncio.Runner(loop_factory=self._loop) as runner:
+        loop = None if self._recorder is None else OrderlyLoop
+        with asyncio.Runner(loop_factory=loop) as runner:
             return runner.run(main)
+
+    def ask(self, request: Callable[..., None], *what: str | bool) -> None:
+        """Ask something of the session, one of REQUESTS: `ask(session.say, "hello")`.
+
+        From the event loop only. What is asked of a recorded session in another way is missing in
+        its recording.
+        """
+        if self._recorder is None:
+            request(*what)
+        else:
+            self._recorder.request(request, *what)
 
 
 @contextmanager
@@ -81,7 +93,7 @@ def recording(
     with Journal(new_folder(folder), header | heads, endpoint.rate_hz, voice_hz) as journal:
         recorder = Recorder(journal, publish)
         yield Surroundings(
-            recorder.engines(engines), recorder.endpoint(endpoint), recorder.publish, OrderlyLoop
+            recorder.engines(engines), recorder.endpoint(endpoint), recorder.publish, recorder
         )
 
 
@@ -118,6 +130,13 @@ class Recorder:
             self.journal.line(["event", event_value(event)])
         self._publish(event)
 
+    def request(self, call: Callable[..., None], *what: str | bool) -> None:
+        def take() -> None:
+            self.taken("request", call.__name__, list(what))
+            call(*what)
+
+        running_orderly_loop().post(take)
+
     def failed(self, loop: OrderlyLoop, error: GoAssistError) -> None:
         what = f"the recording ends here: {error}"
         loop.call_soon_threadsafe(self._publish, Notice("warning", what))
@@ -152,6 +171,14 @@ class _Endpoint:
         self.capture_delay_ms = endpoint.capture_delay_ms
         self.render_delay_ms = endpoint.render_delay_ms
         """As it was when the latest block was taken."""
+
+    @property
+    def muted(self) -> bool:
+        return self._endpoint.muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        self._endpoint.muted = muted
 
     def start(
         self,

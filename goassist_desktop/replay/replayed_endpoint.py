@@ -23,6 +23,8 @@ class ReplayedEndpoint:
         self.rate_hz: int = recording.header["rate_hz"]
         self.capture_delay_ms: float = recording.header["capture_delay_ms"]
         self.render_delay_ms: float = recording.header["render_delay_ms"]
+        self.muted = False
+        """Changes nothing: what was recorded is what was heard."""
         self._loudspeaker = recording.loudspeaker
         self._differs = differs
         self._pulled = 0

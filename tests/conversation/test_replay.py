@@ -17,17 +17,18 @@ import pytest
 import soundfile
 
 from goassist_desktop import cli
-from goassist_desktop.app import make_session
+from goassist_desktop.app import make_session, system_prompt
 from goassist_desktop.config import Config, Reply
 from goassist_desktop.pipeline.conversation import State
 from goassist_desktop.pipeline.errors import BadInput, GoAssistError
 from goassist_desktop.pipeline.events import Notice, SessionEvent
 from goassist_desktop.pipeline.frames import Samples, Transcript
 from goassist_desktop.pipeline.workers import Engines, Hosted
+from goassist_desktop.replay.facts import recorded_config
 from goassist_desktop.replay.journal import Journal, new_folder
 from goassist_desktop.replay.player import Player
 from goassist_desktop.replay.reading import Over, read
-from goassist_desktop.replay.recorder import recording
+from goassist_desktop.replay.recorder import Surroundings, recording
 from tests.fakes import virtual_time
 from tests.fakes.faces import FRAME_MS, BrokenFace, LoudnessFace, dies
 from tests.fakes.stage import Conversation
@@ -48,12 +49,12 @@ def answer(text: str) -> str:
 
 
 @contextmanager
-def recorded(talk: Conversation, folder: Path) -> Iterator[None]:
+def recorded(talk: Conversation, folder: Path) -> Iterator[Surroundings]:
     """Have a conversation recorded, with the settings of CONFIG."""
     surroundings = (talk.session._engines, talk.endpoint, talk.events.append)
     with recording(folder, {"config": asdict(CONFIG)}, *surroundings) as made_of:
         talk.session = make_session(CONFIG, made_of.engines, made_of.endpoint, made_of.publish)
-        yield
+        yield made_of
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +214,14 @@ def unknown_call(lines: list[str]) -> list[str]:
     return [*lines[:99], '["item",1.0,4711,null]', *lines[100:]]
 
 
+def unknown_request(lines: list[str]) -> list[str]:
+    return [*lines[:99], '["request",1.0,"run",[]]', *lines[100:]]
+
+
+def wrong_request(lines: list[str]) -> list[str]:
+    return [*lines[:99], '["request",1.0,"say",[1]]', *lines[100:]]
+
+
 def other_format(lines: list[str]) -> list[str]:
     return ['{"format":99}', *lines[1:]]
 
@@ -236,6 +245,8 @@ def unknown_setting(lines: list[str]) -> list[str]:
     [
         (damaged_line, "journal.jsonl, line 100: damaged"),
         (unknown_call, "journal.jsonl, line 100: damaged"),
+        (unknown_request, "journal.jsonl, line 100: damaged"),
+        (wrong_request, "journal.jsonl, line 100: damaged"),
         (other_format, "of format 99; this version reads format 1"),
         (headless, "not the journal of a recording"),
         (bare_header, "its header lacks config, context_tokens"),
@@ -371,6 +382,70 @@ def test_a_failure_of_an_engine_comes_again(tmp_path: Path) -> None:
         "language_model: 'None', was 'the model broke'"
     ]
     assert events == talk.events
+
+
+def test_what_was_asked_for_comes_again(tmp_path: Path) -> None:
+    """Typed words, the greeting, mute, the key to talk, the stop button and sleep."""
+    talk = Conversation(tmp_path, answer)
+
+    async def main(made_of: Surroundings) -> None:
+        session, ask = talk.session, made_of.ask
+        ask(session.greet, "good morning")
+        async with talk.held():
+            await talk.until_quiet()
+            ask(session.say, "tell a story")
+            await talk.until_state(State.SPEAKING)
+            await talk.pass_time(1.0)
+            ask(session.mute, True)
+            await talk.say("a secret word")
+            ask(session.push_to_talk, True)
+            await talk.say("what time is noon and")
+            ask(session.push_to_talk, False)
+            await talk.until_quiet()
+            ask(session.mute, False)
+            ask(session.push_to_talk_only, True)
+            await talk.say("another secret")
+            ask(session.push_to_talk_only, False)
+            await talk.say("tell a story")
+            await talk.until_state(State.SPEAKING)
+            ask(session.stop_talking)
+            await talk.until_quiet()
+            ask(session.sleep, "mira")
+            await talk.say("good morning")
+            await talk.say("mira good night")
+            await talk.until_quiet()
+
+    with recorded(talk, tmp_path / "recording") as made_of:
+        virtual_time.run(main(made_of))
+    assert [(turn.user_text, turn.outcome) for turn in talk.turns] == [
+        ("", "completed"),
+        ("tell a story", "interrupted"),
+        ("what time is noon and", "completed"),
+        ("tell a story", "interrupted"),
+        ("good night", "completed"),
+    ]
+    player, events = replay(tmp_path / "recording")
+    assert player.differences == []
+    assert events == talk.events
+    # What is said while muted is not recorded either.
+    microphone, _ = soundfile.read(tmp_path / "recording" / "microphone.wav")
+    assert not ToneRecogniser().transcribe(microphone.astype("f4")).text.count("secret")
+    taken = read(tmp_path / "recording").taken
+    assert sum(one.what[0] == "request" for one in taken) == 10
+
+
+def test_recordings_from_before_there_were_personas_are_held_again(
+    conversation: Conversation, folder: Path
+) -> None:
+    def older(lines: list[str]) -> list[str]:
+        header = json.loads(lines[0])
+        assert header["config"].pop("persona")
+        header["config"]["reply"]["system_prompt"] = system_prompt(CONFIG)
+        return [json.dumps(header), *lines[1:]]
+
+    edit(folder, older)
+    player, _ = replay(folder, config=recorded_config(read(folder).header))
+    assert player.differences == []
 
 
 @pytest.mark.parametrize("fault", ["breaks", "lags"])

@@ -60,6 +60,7 @@ class LocalEndpoint:
         self._chain = CaptureChain(echo=echo)
         self.capture_delay_ms = self._chain.delay_samples * 1000 / ANALYSIS_RATE_HZ
         self.render_delay_ms = 0.0
+        self.muted = False
         self._streams: Streams | None = None
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
@@ -127,7 +128,7 @@ class LocalEndpoint:
             self._pull(DEVICE_BLOCK_SAMPLES)
         rendered = None if streams is None else streams.reference.take()
         for block in self._chain.process(mic, _SILENCE if rendered is None else rendered):
-            self._deliver(block)
+            self._deliver(np.zeros_like(block) if self.muted else block)
 
     def _pull(self, count: int) -> Samples:
         self._pulled += count

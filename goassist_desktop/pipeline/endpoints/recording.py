@@ -116,6 +116,7 @@ class RecordingEndpoint:
         """How late the latest step came: above some 20 ms, measured latencies suffer from it."""
         self._chain = chain
         self.capture_delay_ms = chain.delay_samples * 1000 / ANALYSIS_RATE_HZ
+        self.muted = False
         self._realtime = realtime
         self._drift = _Drift(drift_ppm) if drift_ppm else None
         self.move(room)
@@ -248,7 +249,7 @@ class RecordingEndpoint:
         if self._mic is not None:
             self._mic.append(heard)
         for block in self._chain.process(heard, rendered):
-            self._deliver(block)
+            self._deliver(np.zeros_like(block) if self.muted else block)
 
     def _note_sound(self, start: int, rendered: Samples) -> None:
         (audible,) = np.nonzero(np.abs(rendered) > QUIET_PEAK)
