@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -101,6 +103,7 @@ class OffscreenRenderer:
                     self._frame = context.simple_framebuffer(size, 4)
                 self._frame.use()
                 self._renderer.draw(pose, *size)
+                _FINISH()
                 pixels = np.zeros((self._height, self._width, 4), np.uint8)
                 self._frame.read_into(pixels, components=4)
                 state = context.error
@@ -109,6 +112,21 @@ class OffscreenRenderer:
         if state != "GL_NO_ERROR" or not pixels[0, 0, 3]:  # what is drawn is opaque
             raise EngineFailed("face: the context of the renderer is lost")
         return np.ascontiguousarray(pixels[::-1, :, :3])
+
+
+def _finish() -> Callable[[], None]:
+    """`glFinish` of the context in use. What it waits for, all other threads of Python do not:
+    moderngl keeps them waiting while it reads a picture that is being drawn."""
+    try:
+        address_of = ctypes.CDLL("libEGL.so.1").eglGetProcAddress
+    except (OSError, AttributeError):
+        return lambda: None
+    address_of.restype, address_of.argtypes = ctypes.c_void_p, [ctypes.c_char_p]
+    address = address_of(b"glFinish")
+    return ctypes.CFUNCTYPE(None)(address) if address else lambda: None
+
+
+_FINISH: Final = _finish()
 
 
 def _line(error: moderngl.Error) -> str:

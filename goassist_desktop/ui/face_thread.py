@@ -1,0 +1,309 @@
+"""Draws the face in a thread of its own, and hands over its newest picture.
+
+Drawing in software takes tens of milliseconds a picture, and a driver may hang: neither may ever
+be felt in the window or in the sound. So Qt's thread only takes what is finished, this thread
+gives way to all others, and nothing is drawn before the last picture was taken: a window that
+nobody sees costs nothing. No Qt here.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Final
+
+import numpy as np
+
+from goassist_desktop.avatar import RENDERERS, Picture, Renderer
+from goassist_desktop.pipeline.blendshapes import Pose
+from goassist_desktop.pipeline.events import Notice
+
+logger = logging.getLogger(__name__)
+
+NICENESS: Final = 10
+"""Voice and ears come before the face."""
+FPS: Final = {"gpu": 60.0, "software": 30.0}
+CALM_FPS: Final = 12.0
+"""Where nothing is said and nobody is looked at."""
+SIDES: Final = {"gpu": (1440, 1024, 640), "software": (640, 512, 384)}
+"""The most pixels drawn are the square of it; the next one where the one before is too slow."""
+LEAST_FPS: Final = 24.0
+JUDGED: Final = 36
+"""Pictures: half of them slower than LEAST_FPS, and they are drawn smaller."""
+PAINTED: Final = "painted"
+SETTLES_S: Final = 0.15
+"""A size is drawn in once it stays for so long: a window being dragged passes many."""
+SEEN_WEIGHT: Final = 0.01
+SEEN_DEGREES: Final = 0.06
+"""What changed by less moves nothing by a third of a pixel."""
+KEPT: Final = 240
+"""Intervals between pictures, for who asks."""
+
+Open = Callable[[str, int, int, Callable[[Notice], None]], Renderer]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A finished picture."""
+
+    pixels: Picture
+    pose: Pose
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be drawn."""
+
+    person: str
+    size: tuple[int, int] = (0, 0)
+    """In pixels of the screen; nothing is drawn while there are none."""
+    size_since_s: float = 0.0
+    running: bool = False
+    calm: bool = False
+    judging: bool = True
+    """Whether slowness tells of the machine, and not of what else it is doing for a moment."""
+
+
+class FaceThread:
+    """`pose`, `ready` and `notify` are called in the thread; all methods are for Qt's."""
+
+    def __init__(
+        self,
+        person: str,
+        pose: Callable[[], Pose],
+        ready: Callable[[], None],
+        notify: Callable[[Notice], None],
+        open_face: Open,
+    ) -> None:
+        """`ready`: there is a picture to take."""
+        self.intervals_ms: deque[float] = deque(maxlen=KEPT)
+        """From one picture to the next, where the face moved in between."""
+        self.renderer_name = ""
+        self._pose, self._ready, self._notify, self._open = pose, ready, notify, open_face
+        self._changed = threading.Condition()
+        self._wish = Wish(person)
+        self._frame: Frame | None = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="face", daemon=True)
+
+    def start(self) -> None:
+        """Harmless when it was started."""
+        if self._thread.ident is None and not self._stopping:
+            # Mesa then draws in threads of its own, and while it does, Python goes on: without
+            # this every picture stops all of Python, the sound's callbacks too, for 20 ms.
+            os.environ.setdefault("mesa_glthread", "true")
+            os.environ.setdefault("MESA_DEBUG", "silent")  # or it says so on the terminal
+            self._thread.start()
+
+    def wish(
+        self,
+        *,
+        person: str | None = None,
+        size: tuple[int, int] | None = None,
+        running: bool | None = None,
+        calm: bool | None = None,
+        judging: bool | None = None,
+    ) -> None:
+        """Draw this from now on; what is None stays."""
+        with self._changed:
+            old = self._wish
+            new = Wish(
+                old.person if person is None else person,
+                old.size if size is None else size,
+                old.size_since_s if size in (None, old.size) else time.monotonic(),
+                old.running if running is None else running,
+                old.calm if calm is None else calm,
+                old.judging if judging is None else judging,
+            )
+            self._wish = new
+            self._changed.notify()
+
+    def take(self) -> Frame | None:
+        """The newest picture, once; and draw the next."""
+        with self._changed:
+            frame, self._frame = self._frame, None
+            self._changed.notify()
+            return frame
+
+    def stop(self, timeout_s: float = 0.3) -> bool:
+        """Whether it has ended by then. If not, it is left alone, and says no more."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    # -- in the thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        easel = _Easel(self._open, self._tell)
+        try:
+            self._draw_on(easel)
+        except Exception:  # a bug: told and logged, and the conversation goes on
+            logger.exception("the face can not be drawn")
+            self._tell(Notice("error", "face: it can not be shown any more", "face"))
+        finally:
+            easel.close()
+
+    def _draw_on(self, easel: _Easel) -> None:
+        last: Pose | None = None
+        due_s = last_s = 0.0
+        moving = False
+        while (wish := self._next(due_s)) is not None:
+            if easel.prepare(wish):
+                last = None
+            now_s = time.monotonic()
+            due_s = max(due_s + 1 / (min(CALM_FPS, easel.fps) if wish.calm else easel.fps), now_s)
+            pose = self._pose()
+            if last is not None and not differs(last, pose):
+                moving = False
+                continue
+            pixels = easel.draw(pose, judging=wish.judging)
+            done_s = time.monotonic()
+            if moving and not wish.calm:
+                self.intervals_ms.append((done_s - last_s) * 1000)
+            last, last_s, moving = pose, done_s, True
+            self.renderer_name = easel.name
+            self._give(Frame(pixels, pose, wish.person))
+
+    def _next(self, due_s: float) -> Wish | None:
+        """What to draw, when it is time to; None at the end."""
+        with self._changed:
+            while not self._stopping:
+                wish = self._wish
+                if not wish.running or 0 in wish.size or self._frame is not None:
+                    self._changed.wait()
+                elif (early_s := due_s - time.monotonic()) > 0:
+                    self._changed.wait(early_s)
+                else:
+                    return wish
+            return None
+
+    def _give(self, frame: Frame) -> None:
+        with self._changed:
+            if self._stopping:
+                return
+            self._frame = frame
+            self._ready()
+
+    def _tell(self, notice: Notice) -> None:
+        with self._changed:
+            if not self._stopping:
+                self._notify(replace(notice, source="face"))
+
+
+class _Easel:
+    """The renderer in use, in a size that it can hold. What was too slow once is not tried again:
+    a face that changes its looks every few seconds is worse than a simple one.
+    """
+
+    def __init__(self, open_face: Open, notify: Callable[[Notice], None]) -> None:
+        self._open, self._notify = open_face, notify
+        self._renderer: Renderer | None = None
+        self._person = ""
+        self._size = (0, 0)
+        self._rung = 0
+        self._took_s: deque[float] = deque(maxlen=JUDGED)
+
+    @property
+    def name(self) -> str:
+        return "" if self._renderer is None else self._renderer.name
+
+    @property
+    def fps(self) -> float:
+        """The most there is any use in."""
+        return FPS[self._kind]
+
+    def prepare(self, wish: Wish) -> bool:
+        """Take a new person or size. Whether the next picture will not look like the last."""
+        fresh = self._renderer is None or wish.person != self._person
+        if fresh:
+            self.close()
+            self._person, self._size = wish.person, fitted(wish.size, SIDES["software"][0])
+            self._renderer = self._opened()
+        elif time.monotonic() - wish.size_since_s < SETTLES_S:
+            return False
+        sides = SIDES[self._kind]
+        size = fitted(wish.size, sides[min(self._rung, len(sides) - 1)])
+        if size == self._size:
+            return fresh
+        assert self._renderer is not None
+        self._renderer.resize(*size)
+        self._size = size
+        self._took_s.clear()
+        return True
+
+    def draw(self, pose: Pose, judging: bool) -> Picture:
+        assert self._renderer is not None
+        began_s = time.monotonic()
+        pixels = self._renderer.draw(pose)
+        self._took_s.append(time.monotonic() - began_s)
+        if not judging:
+            self._took_s.clear()
+        elif len(self._took_s) == JUDGED and median(self._took_s) > 1 / LEAST_FPS:
+            self._take_smaller()
+        return pixels
+
+    def close(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _take_smaller(self) -> None:
+        """Go down to the next size that is smaller indeed; below the last, paint."""
+        self._took_s.clear()
+        if self.name == PAINTED:
+            return  # there is nothing simpler
+        sides, pixels = SIDES[self._kind], self._size[0] * self._size[1]
+        self._rung += 1
+        while self._rung < len(sides) and sides[self._rung] ** 2 >= pixels:
+            self._rung += 1
+        if self._rung < len(sides):
+            self._notify(Notice("info", "face: drawn smaller, so that it moves smoothly"))
+        else:
+            self.close()
+            self._renderer = self._opened()
+            self._notify(
+                Notice("warning", "face: painted, because this computer is too busy to draw it")
+            )
+
+    def _opened(self) -> Renderer:
+        if self._rung >= len(SIDES["software"]):
+            return RENDERERS[PAINTED](self._person, *self._size)
+        return self._open(self._person, *self._size, self._notify)
+
+    @property
+    def _kind(self) -> str:
+        from goassist_desktop.avatar.offscreen import SOFTWARE
+
+        name = self.name.lower()
+        simple = name in ("", PAINTED) or any(word in name for word in SOFTWARE)
+        return "software" if simple else "gpu"
+
+
+def fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """The same shape, with no more than `side`² pixels."""
+    width, height = size
+    share = min(1.0, side / math.sqrt(width * height))
+    return max(1, round(width * share)), max(1, round(height * share))
+
+
+def differs(one: Pose, other: Pose) -> bool:
+    """Whether it can be seen."""
+    if one.speaking != other.speaking:
+        return True
+    turned = max(abs(a - b) for a, b in zip(one.head, other.head, strict=True))
+    if turned > SEEN_DEGREES:
+        return True
+    return float(np.max(np.abs(one.weights - other.weights))) > SEEN_WEIGHT
