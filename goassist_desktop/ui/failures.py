@@ -1,0 +1,480 @@
+"""What went wrong, in the words of whoever sees it, and what helps. No Qt.
+
+The texts of notices are made where things break, for those who know the machine. The table below
+knows them by their wording; a test holds it to the real ones. What it does not know is shown as it
+was told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from goassist_desktop.pipeline.engines import REGISTRY
+from goassist_desktop.pipeline.events import Notice, TurnClosed
+from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready, Unable
+
+Severity = Literal["info", "warning", "error"]
+Action = Literal[
+    "sound-settings",
+    "models",
+    "retry",
+    "engine-settings",
+    "diagnostics",
+    "face-settings",
+    "open-config",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One message of the banner."""
+
+    severity: Severity
+    headline: str
+    """What happened, in one sentence."""
+    detail: str
+    """What that means, or what to do about it; may be empty."""
+    action: Action | None
+    """What the button wants; None: nothing here would help."""
+    action_label: str
+    key: str
+    """A newer message takes the place of one with the same key: an info, too, and so solves it."""
+    told: str
+    """What the program itself said."""
+    stays: bool
+    """Until it is solved or dismissed."""
+
+
+LABELS: Final[Mapping[Action, str]] = {
+    "sound-settings": "Sound settings",
+    "models": "Get the models",
+    "retry": "Try again",
+    "engine-settings": "Choose another",
+    "diagnostics": "Save a report",
+    "face-settings": "Face settings",
+    "open-config": "Open the settings file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    pattern: str
+    """Searched for in what was told; its named groups are put into headline and detail."""
+    key: str
+    headline: str
+    detail: str = ""
+    action: Action | None = None
+    label: str = ""
+    """In place of the action's usual one."""
+    severity: Severity | None = None
+    """In place of the one it was told with."""
+    stays: bool | None = None
+    """None: errors do."""
+
+
+LONGEST_HEADLINE: Final = 90
+START: Final = "start"
+"""The key of all that keeps the conversation from beginning."""
+REPLY: Final = "reply"
+"""The key of what went wrong with one reply."""
+
+_ENGINES = "|".join(REGISTRY["face"])
+_MODELS = r"model file|language model|voice model|model "
+_RULES: Final = (
+    # -- sound -------------------------------------------------------------------------------------
+    _Rule(
+        r"^no (?P<what>microphone|loudspeaker) found",
+        "sound",
+        "There is no {what}.",
+        "Connect one, or choose another device.",
+        "sound-settings",
+    ),
+    _Rule(
+        r"^(?P<which>input|output)_device = '(?P<name>.*?)': no ",
+        "sound",
+        "“{name}” is not connected.",
+        "Connect it again, or choose another device.",
+        "sound-settings",
+    ),
+    _Rule(
+        r"^(?P<which>input|output)_device = '(?P<name>.*?)': \d+ ",
+        "sound",
+        "More than one device is called “{name}”.",
+        "Choose which one it should be.",
+        "sound-settings",
+    ),
+    _Rule(
+        r"^the (?P<what>microphone|loudspeaker) ['\"](?P<name>.*)['\"] stopped: waiting",
+        "sound",
+        "The {what} is gone.",
+        "“{name}” stopped. The conversation goes on as soon as it is back.",
+        "sound-settings",
+        "Choose another",
+        stays=True,
+    ),
+    _Rule(
+        r"^the (?P<what>microphone|loudspeaker) ['\"](?P<name>.*)['\"] can not be opened",
+        "sound",
+        "The {what} can not be used.",
+        "Another program may be using “{name}”. Close that one, or choose another device.",
+        "sound-settings",
+    ),
+    _Rule(
+        r"^microphone and loudspeaker are back$", "sound", "Microphone and loudspeaker are back."
+    ),
+    _Rule(
+        r"^your microphone is silent: is it muted\?$",
+        "silent-microphone",
+        "Nothing comes from your microphone.",
+        "It may be muted, by a switch of its own or in the system's settings.",
+        "sound-settings",
+        stays=True,
+    ),
+    _Rule(
+        r"^your microphone is heard again$", "silent-microphone", "Your microphone is heard again."
+    ),
+    _Rule(
+        r"^the sound system hangs",
+        "sound",
+        "The sound system does not answer any more.",
+        "Close GoAssist and start it again.",
+    ),
+    _Rule(
+        r"^the sound card is no longer served",
+        "sound",
+        "Sound stopped, because of a fault in GoAssist.",
+        "Begin again. If it comes back, a report helps us to mend it.",
+        "retry",
+        "Begin again",
+    ),
+    _Rule(
+        r"^the sound system does not answer",
+        "sound",
+        "The sound system does not answer.",
+        "The system's sound service may have stopped.",
+        "retry",
+    ),
+    _Rule(
+        r"^the PortAudio library is missing",
+        "sound",
+        "A part of the system that GoAssist needs for sound is missing.",
+        "Install PortAudio: libportaudio2 on Debian and Ubuntu, portaudio elsewhere.",
+        "retry",
+    ),
+    # -- disk, memory, graphics --------------------------------------------------------------------
+    _Rule(
+        r"^the recording ends here: .*No space left on device",
+        "disk",
+        "The disk is full.",
+        "The conversation goes on, but is not recorded any more. Make room on the disk.",
+        severity="error",
+    ),
+    _Rule(
+        r"disk full|No space left on device",
+        "disk",
+        "The disk is full.",
+        "Make room on it, and try again.",
+        "retry",
+        severity="error",
+    ),
+    _Rule(
+        r"^the recording ends here",
+        "recording",
+        "The conversation is not recorded any more.",
+        "Its file could not be written. The conversation itself goes on.",
+    ),
+    _Rule(
+        r"^language model (?P<name>\S+) needs (?P<need>[\d.]+ GB) of memory, (?P<free>[\d.]+ GB)",
+        "memory",
+        "There is not enough memory.",
+        "The language model {name} needs {need}, {free} are free. Close other programs, "
+        "or choose a smaller one.",
+        "engine-settings",
+        "Choose a smaller one",
+    ),
+    _Rule(
+        r"(?i)^(?!face: ).*(CUDA out of memory|cudaMalloc|CUDNN_STATUS_ALLOC_FAILED)",
+        "gpu",
+        "The graphics card has no memory left.",
+        "Close other programs that use it, or choose engines that do without.",
+        "engine-settings",
+    ),
+    _Rule(
+        r"(?i)^(?!face: ).*(out of memory|bad_alloc|cannot allocate memory"
+        r"|failed to allocate|unable to allocate|MemoryError)",
+        "memory",
+        "There is not enough memory.",
+        "Close other programs, or choose a smaller model.",
+        "engine-settings",
+        "Choose a smaller one",
+    ),
+    _Rule(
+        r"(?i)context of the renderer is lost; (?P<next>.*) takes over",
+        "drawing",
+        "The graphics card was lost.",
+        "The face is drawn more simply now. The conversation goes on.",
+        "face-settings",
+    ),
+    _Rule(
+        r"(?i)^(?!face: ).*\b(CUDA|cuDNN|cuBLAS|GPU|Vulkan|HIP)\b.*(error|fail|lost|not )",
+        "gpu",
+        "The graphics card does not answer.",
+        "Choose engines that do without, or start the computer again.",
+        "engine-settings",
+    ),
+    # -- the face ----------------------------------------------------------------------------------
+    _Rule(
+        r"^face: (?P<name>\S+) lags; the face rests",
+        "face",
+        "The face rests for a moment.",
+        "This computer is too busy to move it. The voice goes on.",
+        "face-settings",
+    ),
+    _Rule(
+        rf"^face: (?P<name>{_ENGINES}): .*; (?P<next>\S+) takes over$",
+        "face",
+        "{name} could not move the face.",
+        "{next} does it now. The conversation goes on.",
+        "face-settings",
+    ),
+    _Rule(
+        rf"^face: ({_ENGINES}): .*; the mouth rests, speech goes on$",
+        "face",
+        "The face does not move any more.",
+        "The conversation goes on. With the next answer it is tried again.",
+        "face-settings",
+    ),
+    _Rule(
+        r"^face: .*(it is drawn more simply|takes over)$",
+        "drawing",
+        "The face is drawn more simply.",
+        "This computer can not draw it as it should be. The conversation goes on.",
+        "face-settings",
+    ),
+    _Rule(
+        r"^live link: (?P<address>\S+): ",
+        "live-link",
+        "The face may be missing elsewhere.",
+        "It can not be sent to {address}. Here it goes on.",
+        "face-settings",
+    ),
+    # -- models ------------------------------------------------------------------------------------
+    _Rule(
+        r"is part of the program: install that again$",
+        "models",
+        "A part of GoAssist is missing or damaged.",
+        "Install GoAssist again: your settings are kept.",
+        severity="error",
+    ),
+    _Rule(
+        rf"({_MODELS}).*\b(is damaged|damaged or of an unknown kind)",
+        "models",
+        "A model is damaged.",
+        "It is fetched again, and what is whole is kept.",
+        "models",
+        "Repair it",
+    ),
+    _Rule(
+        rf"({_MODELS}).*(is missing|can not be read|run: goassist models pull)",
+        "models",
+        "A model is missing.",
+        "Without it GoAssist can not talk. It is fetched once, and then works offline.",
+        "models",
+    ),
+    # -- engines -----------------------------------------------------------------------------------
+    _Rule(
+        r"^no word from the language model for (?P<time>[\d.]+) s",
+        REPLY,
+        "The answer took too long.",
+        "Nothing came for {time} seconds. Ask again; a smaller model answers faster.",
+        "engine-settings",
+        "Choose a smaller one",
+        severity="warning",
+    ),
+    _Rule(
+        r"^language model: a prompt of ",
+        REPLY,
+        "That was too much to take in at once.",
+        "Say it in fewer words.",
+        severity="warning",
+    ),
+    _Rule(
+        r"^language model: install one of |is broken: |is not installed; run: ",
+        "engine",
+        "A part that GoAssist needs is not installed.",
+        "{told}",
+        "engine-settings",
+    ),
+    _Rule(
+        r"^language model: (connection lost|stopped in mid-answer|not loaded)",
+        REPLY,
+        "The language model stopped.",
+        "Begin again. If it comes back, another model may do better.",
+        "retry",
+        "Begin again",
+    ),
+    _Rule(
+        r"^language model\b",
+        REPLY,
+        "The language model failed.",
+        "Ask again. If it comes back, choose another model.",
+        "engine-settings",
+    ),
+    _Rule(
+        r"^synthesis: the voice ",
+        REPLY,
+        "The voice failed.",
+        "Ask again. If it comes back, begin anew.",
+        "retry",
+        "Begin again",
+    ),
+    _Rule(
+        r"^\S+ broke: ",
+        REPLY,
+        "A part of GoAssist stopped in the middle of its work.",
+        "Ask again. If it comes back, begin anew.",
+        "retry",
+        "Begin again",
+    ),
+    _Rule(
+        r"can not be loaded",
+        "engine",
+        "A model can not be loaded.",
+        "Get it again, or choose another.",
+        "models",
+        "See the models",
+    ),
+    # -- settings ----------------------------------------------------------------------------------
+    _Rule(
+        r"^(?P<file>.*\.toml): ",
+        "config",
+        "The settings file can not be read.",
+        "{told}",
+        "open-config",
+    ),
+    _Rule(
+        r"^GOASSIST_\w+( =|:)|^--set ",
+        "config",
+        "A setting that GoAssist was started with can not be used.",
+        "{told}",
+    ),
+)
+
+_UNABLE: Final[dict[str, tuple[str, str, Action, str]]] = {
+    "models": (
+        "Models are missing.",
+        "Without them GoAssist can not talk. They are fetched once, and then work offline.",
+        "models",
+        "",
+    ),
+    "memory": (
+        "There is not enough memory.",
+        "Close other programs, or choose a smaller model.",
+        "engine-settings",
+        "Choose a smaller one",
+    ),
+    "engine": ("A part of GoAssist did not start.", "{told}", "engine-settings", ""),
+    "sound": ("There is no sound.", "{told}", "sound-settings", ""),
+    "bug": (
+        "Something is wrong with GoAssist itself.",
+        "Start it again. If it comes back, a report helps us to mend it.",
+        "diagnostics",
+        "",
+    ),
+}
+_NAMES: Final = {
+    "lipsync": "The built-in lip movement",
+    "audio2face": "Audio2Face",
+    "audio2face-service": "The Audio2Face service",
+    "lam": "LAM",
+}
+_SOLVED_BY_READY: Final = {START, REPLY, "sound", "engine", "models", "memory", "gpu"}
+_CHATTER: Final = (r"^face: drawn by ",)
+
+
+def explained(event: AssistantEvent) -> Explained | None:
+    """What to show for an event; None for those that need no words."""
+    match event:
+        case Notice(level, what):
+            return explained_text(level, what)
+        case Unable(what, cause):
+            return _unable(what, cause)
+    return None
+
+
+def solves(event: AssistantEvent, key: str) -> bool:
+    """Whether this is the end of what has that key."""
+    match event:
+        case Loading():
+            return key == START
+        case Ready():
+            return key in _SOLVED_BY_READY
+        case TurnClosed(outcome="completed"):
+            return key == REPLY
+    return False
+
+
+def explained_text(severity: Severity, told: str) -> Explained | None:
+    """The same for one line of text: that of an exception, say."""
+    if any(re.search(pattern, told) for pattern in _CHATTER):
+        return None
+    for rule in _RULES:
+        found = re.search(rule.pattern, told)
+        if found is not None:
+            return _by_rule(rule, found, severity)
+    return _unknown(severity, told)
+
+
+def _unknown(severity: Severity, told: str) -> Explained:
+    headline, detail = _sentence(told), ""
+    if severity == "error" or len(headline) > LONGEST_HEADLINE:
+        headline, detail = "Something went wrong.", headline
+    action: Action | None = "diagnostics" if severity == "error" else None
+    label = LABELS[action] if action else ""
+    return Explained(severity, headline, detail, action, label, told, told, severity == "error")
+
+
+def _by_rule(rule: _Rule, found: re.Match[str], severity: Severity) -> Explained:
+    told = found.string
+    groups = {name: _NAMES.get(text, text) for name, text in found.groupdict().items() if text}
+    words = groups | {"told": _sentence(told)}
+    level = rule.severity or severity
+    return Explained(
+        severity=level,
+        headline=_begun(rule.headline.format_map(words)),
+        detail=_begun(rule.detail.format_map(words)),
+        action=rule.action,
+        action_label=rule.label or (LABELS[rule.action] if rule.action else ""),
+        key=rule.key,
+        told=told,
+        stays=level == "error" if rule.stays is None else rule.stays,
+    )
+
+
+def _unable(told: str, cause: str) -> Explained:
+    """Words of the table where it knows the text; and always a button."""
+    headline, detail, action, label = _UNABLE[cause]
+    detail = detail.format(told=_sentence(told))
+    rule = next((rule for rule in _RULES if re.search(rule.pattern, told)), None)
+    if rule is not None and cause != "bug":
+        known = explained_text("error", told)
+        assert known is not None
+        headline, detail = known.headline, known.detail
+        if known.action is not None:
+            action, label = known.action, known.action_label
+    return Explained(
+        "error", headline, detail, action, label or LABELS[action], START, told, stays=True
+    )
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _sentence(told: str) -> str:
+    """As it was told, from a capital letter to a full stop."""
+    told = _begun(" ".join(told.split()))
+    return told if not told or told[-1] in ".!?" else f"{told}."
