@@ -20,6 +20,7 @@ from goassist_desktop.bench.figures import Figure
 from goassist_desktop.bench.questions import recordings
 from goassist_desktop.bench.wav import Stretch
 from goassist_desktop.config import Config
+from goassist_desktop.latency_log import NAMES
 from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.clock import INTERVALS
 from goassist_desktop.pipeline.endpoints.room import Room
@@ -40,19 +41,6 @@ FIRST_TURN_LIMITS = {"max": 1.2}
 SAME_END_MS = 300.0
 """A turn whose speech ended this near to a question's end answers the whole question; the pauses
 inside the recorded questions are longer, 430 ms and more."""
-
-NAMES = {
-    "response_gap": "response gap",
-    "ttfa": "TTFA",
-    "endpoint_delay": "endpoint delay",
-    "decision_delay": "decision delay",
-    "recognition": "recognition",
-    "head_start": "head start",
-    "llm_ttft": "first token",
-    "first_clause": "first clause",
-    "clause_to_audio": "clause to audio",
-}
-"""INTERVALS, in the order and the words of the table."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,301 @@
+"""Live graphs of the latencies, with the lines of the contract.
+
+Importing this imports pyqtgraph, which takes a quarter of a second: `latency` does so in a thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtWidgets import QFrame, QSizePolicy
+
+from goassist_desktop.latency_log import CONTRACT, Figures, Limits, Recent, Value, figures
+from goassist_desktop.ui.kit import column, label, row
+from goassist_desktop.ui.theme import GAP, theme
+from goassist_desktop.ui.tinted import Tinted
+
+FEWEST_PLACES: Final = 20
+"""So that a few turns do not fill the whole width."""
+HIGH_PX: Final = 128
+STEPS_MS: Final = tuple(m * 10**n for n in range(1, 6) for m in (1, 2, 5))
+MOST_TICKS: Final = 4
+CROWDED: Final = 60
+"""So many points are drawn smaller."""
+
+
+class Plot(pg.PlotWidget):  # type: ignore[misc]  # it has no types
+    """A picture, not a tool: it does not pan or zoom, and the wheel scrolls the page."""
+
+    pointed = Signal(object)
+    """The place under the pointer, as x; None when it leaves."""
+    clicked = Signal(float)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMouseEnabled(x=False, y=False)
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        self.getViewBox().disableAutoRange()
+        self.hideAxis("bottom")
+        self.plotItem.setContentsMargins(0, 2, 0, 2)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self.pointed.emit(self._x(event.position()))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is Qt.MouseButton.LeftButton:
+            self.clicked.emit(self._x(event.position()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.pointed.emit(None)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+    def _x(self, at: QPointF) -> float:
+        return float(self.getViewBox().mapSceneToView(self.mapToScene(at.toPoint())).x())
+
+
+class Graph(QFrame):
+    """A card: what is measured, its figures, and the plot with the lines of its limits."""
+
+    def __init__(self, name: str, title: str, what: str) -> None:
+        """`name`: of CONTRACT."""
+        super().__init__()
+        self.setProperty("kind", "card")
+        self.setAccessibleName(title)
+        self.limits: Limits = CONTRACT[name]
+        self._title = title
+        self._figures = Tinted()
+        self._figures.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._empty = label(f"{what}\n\n{_promised(self.limits)}", "caption", wrap=True)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.plot = Plot()
+        self.plot.hide()
+        self._lines = [self._line(ms, words) for ms, words in _promises(self.limits)]
+        self._reached = (0.0, 0.0)
+        top = row(label(title, "section"), 1, self._figures)
+        box = column(top, self.plot, self._empty, gap=GAP // 2, margin=2 * GAP)
+        self.setLayout(box)
+        theme().changed.connect(self.restyle)
+        self.restyle()
+
+    def restyle(self) -> None:
+        style = theme()
+        for widget in (self.plot, self._empty):
+            widget.setFixedHeight(style.px(HIGH_PX))
+        self.plot.setBackground(style.colour("surface"))
+        axis = self.plot.getAxis("left")
+        axis.setPen(pg.mkPen(None))
+        axis.setTextPen(style.colour("quiet"))
+        axis.setStyle(tickFont=style.font("caption"), tickLength=0, tickTextOffset=style.px(8))
+        axis.setWidth(style.px(44))
+        dashes = pg.mkPen(style.colour("quiet"), width=1, style=Qt.PenStyle.DashLine)
+        for line in self._lines:
+            line.setPen(dashes)
+            line.label.setColor(style.colour("quiet"))
+            line.label.setFont(style.font("caption"))
+
+    def tell(self, found: Figures) -> None:
+        """Show p50 and p95."""
+        if found.p50 is None or found.p95 is None:
+            self.say("")
+            return
+        kept = found.keep(self.limits)
+        self.say(f"p50 {found.p50:.0f}   p95 {found.p95:.0f} ms", "quiet" if kept else "error")
+        told = "within the limits" if kept else "over the limits"
+        self.setAccessibleDescription(
+            f"{self._title}: median {found.p50:.0f} ms, 95th percentile {found.p95:.0f} ms, {told}"
+        )
+
+    def say(self, words: str, colour: str = "quiet") -> None:
+        self._figures.tell(words, colour)
+
+    def reach(self, least: float, most: float) -> None:
+        """Make room for these values and all limits, in steps, so that it seldom moves."""
+        ends = [ms for ms, _ in _promises(self.limits)]
+        span = max(most, *ends) - min(least, *ends, 0.0)
+        step = next(step for step in STEPS_MS if span / step <= MOST_TICKS)
+        reached = (
+            math.floor(min(least, *ends, 0.0) / step * 2) / 2 * step,
+            math.ceil(max(most, *ends) / step * 2) / 2 * step,
+        )
+        if reached != self._reached:
+            self._reached = reached
+            bottom, top = reached
+            margin = (top - bottom) * 0.07
+            self.plot.setYRange(bottom - margin, top + margin, padding=0)
+            ticks = np.arange(math.ceil(bottom / step) * step, top + 1, step)
+            self.plot.getAxis("left").setTicks([[(ms, f"{ms:.0f}") for ms in ticks]])
+
+    def fill(self, filled: bool) -> None:
+        """Show the plot, or what will be there."""
+        if filled is self.plot.isHidden():
+            self.plot.setVisible(filled)
+            self._empty.setVisible(not filled)
+
+    def _line(self, ms: float, words: str) -> pg.InfiniteLine:
+        line = pg.InfiniteLine(
+            ms, angle=0, label=words, labelOpts={"position": 0.01, "anchors": [(0, 1), (0, 1)]}
+        )
+        self.plot.addItem(line, ignoreBounds=True)
+        return line
+
+
+class TurnGraph(Graph):
+    """One latency of the latest turns. Hollow points are the warm-up; red ones are over."""
+
+    chosen = Signal(int)
+    """The place of a turn, as in Value, that was clicked."""
+
+    def __init__(self, name: str, title: str, what: str) -> None:
+        super().__init__(name, title, what)
+        self._values: Sequence[Value] = ()
+        self._place: int | None = None
+        self._curve = pg.PlotCurveItem(connect="all", skipFiniteCheck=True)
+        self._points = pg.ScatterPlotItem(pxMode=True)
+        self._ring = pg.ScatterPlotItem(pxMode=True)
+        for item in (self._curve, self._points, self._ring):
+            self.plot.addItem(item)
+        self.plot.pointed.connect(self._point)
+        self.plot.clicked.connect(self._click)
+
+    def show_values(self, values: Sequence[Value], place: int | None) -> None:
+        """`place`: of the chosen turn."""
+        self._values, self._place = values, place
+        self.fill(bool(values))
+        self.tell(figures(values))
+        if values:
+            self.plot.setXRange(-0.6, max(FEWEST_PLACES, len(values)) - 0.4, padding=0)
+            self.reach(0.0, max(value.ms for value in values))
+        self._draw()
+
+    def restyle(self) -> None:
+        super().restyle()
+        if hasattr(self, "_points"):
+            self._draw()
+
+    def _draw(self) -> None:
+        style, values = theme(), self._values
+        ms = np.array([value.ms for value in values])
+        self._curve.setData(np.arange(len(ms), dtype=float), ms)
+        self._curve.setPen(pg.mkPen(style.colour("accent", 0.35), width=1))
+        clear = pg.mkBrush(style.colour("surface"))
+        accent, error = style.colour("accent"), style.colour("error")
+        inks = [error if value.ms > self.limits.p95 else accent for value in values]
+        self._points.setData(
+            np.arange(len(ms), dtype=float),
+            ms,
+            size=style.px(7 if len(ms) < CROWDED else 5),
+            pen=[pg.mkPen(ink, width=1.5) for ink in inks],
+            brush=[
+                clear if value.warmup else pg.mkBrush(ink)
+                for ink, value in zip(inks, values, strict=True)
+            ],
+        )
+        self._mark([n for n, value in enumerate(values) if value.place == self._place])
+
+    def _mark(self, which: Sequence[int]) -> None:
+        """A ring around points."""
+        style = theme()
+        self._ring.setData(
+            np.array(which, dtype=float),
+            np.array([self._values[n].ms for n in which]),
+            size=style.px(14),
+            pen=pg.mkPen(style.colour("text"), width=1.5),
+            brush=pg.mkBrush(None),
+        )
+
+    def _near(self, x: float) -> int:
+        return min(max(round(x), 0), len(self._values) - 1)
+
+    def _point(self, x: float | None) -> None:
+        if x is None or not self._values:
+            self.tell(figures(self._values))
+            return
+        value = self._values[self._near(x)]
+        self.say(f"turn {value.place + 1}: {value.ms:.0f} ms{', warm-up' * value.warmup}")
+
+    def _click(self, x: float) -> None:
+        if self._values:
+            self.chosen.emit(self._values[self._near(x)].place)
+
+
+class FrameGraph(Graph):
+    """What the frames of the last minute measured, as it goes on."""
+
+    def __init__(self, name: str, title: str, what: str) -> None:
+        super().__init__(name, title, what)
+        self._recent = Recent()
+        self._shown: tuple[list[float], list[float], list[float]] = ([], [], [])
+        self._found = Figures(None, None, None)
+        self._pointed = False
+        self._curve = pg.PlotCurveItem(connect="finite")
+        self.plot.addItem(self._curve)
+        self.plot.setXRange(-self._recent.window_s, 0, padding=0)
+        self.plot.pointed.connect(self._point)
+        self.restyle()
+
+    def tick(self, values: Sequence[float], now_s: float) -> None:
+        """Look at the source, and draw when it has something new."""
+        changed = self._recent.take(values, now_s)
+        if not changed or self.visibleRegion().isEmpty():
+            return
+        ago, least, most = self._shown = self._recent.curve(now_s)
+        self.fill(bool(ago))
+        if not ago:
+            return
+        # Each step is a stroke from its least to its most.
+        x, y = np.repeat(ago, 2), np.empty(2 * len(ago))
+        y[0::2], y[1::2] = least, most
+        self._curve.setData(x, y)
+        self.reach(float(np.nanmin(least)), float(np.nanmax(most)))
+
+    def figure(self, values: Sequence[float]) -> None:
+        """Percentiles of these; for a human's eye, not at every tick."""
+        self._found = Figures.of(values)
+        if not self._pointed:
+            self.tell(self._found)
+
+    def restyle(self) -> None:
+        super().restyle()
+        if hasattr(self, "_curve"):
+            self._curve.setPen(pg.mkPen(theme().colour("accent"), width=1))
+
+    def _point(self, x: float | None) -> None:
+        ago, least, most = self._shown
+        self._pointed = x is not None and bool(ago)
+        if x is None or not ago:
+            self.tell(self._found)
+            return
+        n = int(np.argmin(np.abs(np.array(ago) - x)))
+        if least[n] == least[n]:  # not nan
+            self.say(f"{-ago[n]:.1f} s ago: {least[n]:.0f} to {most[n]:.0f} ms")
+
+
+def _promised(limits: Limits) -> str:
+    if limits.least_p5 is not None:
+        return f"Promised: within {limits.least_p5:.0f} and +{limits.p95:.0f} ms"
+    p50 = "" if limits.p50 is None else f"p50 {limits.p50:.0f}, "
+    return f"Promised: {p50}p95 {limits.p95:.0f} ms"
+
+
+def _promises(limits: Limits) -> list[tuple[float, str]]:
+    """Where there are lines, and what they say."""
+    found = [(limits.p95, f"p95 limit {limits.p95:.0f}")]
+    if limits.p50 is not None:
+        found.append((limits.p50, f"p50 limit {limits.p50:.0f}"))
+    if limits.least_p5 is not None:
+        found.append((limits.least_p5, f"limit {limits.least_p5:.0f}"))
+    return found

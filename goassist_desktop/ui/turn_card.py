@@ -1,0 +1,176 @@
+"""One turn: the two figures that count, its waterfall, and the stage to blame for an overrun."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QWidget
+
+from goassist_desktop.latency_log import CONTRACT, Overrun, overruns
+from goassist_desktop.pipeline.events import TurnClosed
+from goassist_desktop.ui.kit import column, label, row
+from goassist_desktop.ui.theme import GAP, theme
+from goassist_desktop.ui.tinted import Tinted
+from goassist_desktop.ui.waterfall import Waterfall, long, title
+
+STAGES: Final = {
+    "recognition": "Recognition",
+    "llm_ttft": "The first token",
+    "first_clause": "The first clause",
+    "decision_delay": "The decision",
+    "clause_to_audio": "The way from clause to audio",
+}
+OUTCOMES: Final = {
+    "completed": "answered in full",
+    "interrupted": "interrupted",
+    "refused": "refused",
+    "failed": "failed",
+}
+FIRST_TEXT: Final = (
+    "Say something. After the first answer you see here, to the millisecond, "
+    "where the time between your last sound and the first of the answer went."
+)
+LEGEND: Final = "Hatched: done before the decision that you had finished. Full: you waited for it."
+
+
+def blame(found: Overrun) -> str:
+    """A sentence."""
+    late = " after the decision" if found.latency == "ttfa" else ""
+    took = f"{STAGES[found.stage]} took {long(found.took_ms)}{late}"
+    return f"{took}, {long(found.over_ms)} over its share of {title(found.latency)}."
+
+
+def summary(turn: TurnClosed, number: int) -> str:
+    """The turn in words, for whoever does not see the picture."""
+    parts = [f"Turn {number}, {OUTCOMES[turn.outcome]}, {'warm-up' * turn.warmup or 'warm'}."]
+    for name in ("response_gap", "ttfa"):
+        ms = turn.intervals_ms[name]
+        if ms is None:
+            parts.append(f"No {title(name)}.")
+            continue
+        limit = CONTRACT[name].p95
+        kept = "within" if ms <= limit else "over"
+        parts.append(f"{title(name)} {long(ms)}, {kept} the limit of {long(limit)}.")
+    for name in ("recognition", "llm_ttft", "first_clause", "clause_to_audio", "head_start"):
+        ms = turn.intervals_ms[name]
+        if ms is not None:
+            parts.append(f"{title(name)} {long(ms)}.")
+    parts += [f"Barge-in {long(b.latency_ms)}, {b.outcome}." for b in turn.barge_ins]
+    if turn.starved_ms:
+        parts.append(f"{long(turn.starved_ms)} of silence inside the reply.")
+    parts += [blame(found) for found in overruns(turn)]
+    return " ".join(parts)
+
+
+class BigFigure(QWidget):
+    """A latency, large, with its limit."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__()
+        self._limit = CONTRACT[name].p95
+        self._figure = Tinted("display", 600)
+        self._unit = label("ms", "quiet")
+        self._told = Tinted()
+        heading = label(title(name), "section")
+        heading.setToolTip(what)
+        figure = row(self._figure, self._unit, 1, gap=6)
+        figure.setAlignment(self._unit, Qt.AlignmentFlag.AlignBottom)
+        self._unit.setContentsMargins(0, 0, 0, theme().px(5))
+        self.setLayout(column(heading, figure, self._told, gap=0))
+
+    def show_ms(self, ms: float | None) -> None:
+        self._unit.setVisible(ms is not None)
+        over = ms is not None and ms > self._limit
+        limit = f"limit {self._limit:.0f} ms"
+        if ms is None:
+            self._figure.tell("–")
+            self._told.tell(f"not heard, {limit}")
+        else:
+            self._figure.tell(f"{ms:.0f}", "error" if over else "text")
+            more = f"{ms - self._limit:.0f} ms over the " if over else ""
+            self._told.tell(more + limit, "error" if over else "quiet")
+
+
+class TurnCard(QFrame):
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("kind", "card")
+        self.waterfall = Waterfall()
+        self._turn: TurnClosed | None = None
+        self._number = 0
+        self._gap = BigFigure("response_gap", "From your last sound to the first of the answer")
+        self._ttfa = BigFigure("ttfa", "From the decision that you had finished to that sound")
+        self._name = label("", "large")
+        self._tags = [Tinted() for _ in range(4)]
+        self._blame = [label("", wrap=True) for _ in range(2)]
+        self._first = QWidget()
+        self._first.setLayout(
+            column(label("Nothing measured yet", "large"), label(FIRST_TEXT, "quiet", wrap=True))
+        )
+        self._figures = QWidget()
+        self._figures.setLayout(column(self._gap, self._ttfa, 1, gap=2 * GAP))
+        self._figures.hide()
+        self._head = QWidget()
+        self._head.setLayout(row(self._name, *self._tags, 1))
+        self._head.hide()
+        middle = row(self._figures, self.waterfall, gap=2 * GAP)
+        middle.setStretch(1, 1)
+        legend = label(LEGEND, "caption", wrap=True)
+        self.setLayout(
+            column(
+                self._first, self._head, middle, *self._blame, legend, gap=GAP + 4, margin=3 * GAP
+            )
+        )
+        for line in self._blame:
+            line.hide()
+        self.waterfall.setAccessibleDescription(FIRST_TEXT)
+        theme().changed.connect(self._restyle)
+
+    def show_turn(self, turn: TurnClosed, number: int) -> None:
+        """`number`: of the turn, from 1 since the start."""
+        self._turn, self._number = turn, number
+        self._first.hide()
+        self._head.show()
+        self._figures.show()
+        self._name.setText(f"Turn {number}")
+        self._gap.show_ms(turn.intervals_ms["response_gap"])
+        self._ttfa.show_ms(turn.intervals_ms["ttfa"])
+        self._show_tags(turn)
+        found = overruns(turn)
+        for n, line in enumerate(self._blame):
+            line.setText(blame(found[n]) if n < len(found) else "")
+            line.setVisible(n < len(found))
+        self.waterfall.show_turn(turn)
+        said = summary(turn, number)
+        self.waterfall.setAccessibleDescription(said)
+        self.setAccessibleName(said)
+
+    def _show_tags(self, turn: TurnClosed) -> None:
+        badly, plain = ("error", "error_soft"), ("quiet", "raised")
+        wrong = turn.outcome in ("refused", "failed")
+        late = any(b.latency_ms > CONTRACT["barge_in"].p95 for b in turn.barge_ins)
+        silent = f"{long(turn.starved_ms)} of silence in the reply" if turn.starved_ms else ""
+        told = (
+            ("warm-up" if turn.warmup else "warm", plain),
+            (OUTCOMES[turn.outcome], badly if wrong else plain),
+            (_barge_ins(turn), badly if late else plain),
+            (silent, badly),
+        )
+        for tag, (words, colours) in zip(self._tags, told, strict=True):
+            tag.tell(words, *colours)
+            tag.setVisible(bool(words))
+
+    def _restyle(self) -> None:
+        if self._turn is not None:
+            self.show_turn(self._turn, self._number)
+
+
+def _barge_ins(turn: TurnClosed) -> str:
+    match turn.barge_ins:
+        case ():
+            return ""
+        case (only,):
+            return f"barge-in {long(only.latency_ms)}, {only.outcome}"
+        case several:
+            return f"{len(several)} barge-ins, slowest {long(max(b.latency_ms for b in several))}"
