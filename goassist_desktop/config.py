@@ -165,11 +165,11 @@ def load(flags: Mapping[str, str], environment: Mapping[str, str] = os.environ) 
     known = dict(_settings())
     chosen: dict[str, Any] = {}
     path = default_path()
-    for key, value in _from_file(path):
+    for key, value in from_file(path):
         if key not in known:
             raise ConfigError(f"{path}: {key}: unknown; known are {', '.join(sorted(known))}")
         chosen[key] = _checked(f"{path}: {key}", value, known[key])
-    variables = {f"GOASSIST_{key.replace('.', '_').upper()}": key for key in known}
+    variables = {_variable(key): key for key in known}
     for name, text in sorted(environment.items()):
         if not name.startswith("GOASSIST_") or name in _NOT_SETTINGS:
             continue
@@ -181,14 +181,60 @@ def load(flags: Mapping[str, str], environment: Mapping[str, str] = os.environ) 
         if key not in known:
             raise ConfigError(f"--set {key}: unknown; known are {', '.join(sorted(known))}")
         chosen[key] = _checked(f"--set {key}", _parsed(text, known[key]), known[key])
-    config = _built(chosen)
-    reply = config.reply
-    if reply.max_tokens > reply.context_tokens // 2:
-        raise ConfigError(
-            f"reply.max_tokens = {reply.max_tokens}: must be at most half of "
-            f"reply.context_tokens = {reply.context_tokens}, which holds the conversation too"
-        )
-    return config
+    return built(chosen)
+
+
+def settings() -> dict[str, Any]:
+    """Every setting's key, such as 'audio.input_device', and its default."""
+    return {key: spec.default for key, spec in _settings()}
+
+
+def allowed(key: str) -> tuple[str, ...]:
+    """The texts a setting may have; none where it may have any."""
+    among: tuple[str, ...] = dict(_settings())[key].metadata["among"]
+    return among
+
+
+def bounds(key: str) -> tuple[float, float]:
+    """The least and the largest number a setting may be."""
+    limits = dict(_settings())[key].metadata
+    return limits["low"], limits["high"]
+
+
+def check(key: str, value: object, where: str = "") -> Any:
+    """The value as the setting has it. Raises ConfigError; `where` is what it says of the key."""
+    known = dict(_settings())
+    if key not in known:
+        raise ConfigError(f"{where or key}: unknown; known are {', '.join(sorted(known))}")
+    return _checked(where or key, value, known[key])
+
+
+def values(config: Config) -> dict[str, Any]:
+    """A configuration as key -> value."""
+    return {key: _at(config, key) for key, _ in _settings()}
+
+
+def changed(config: Config, changes: Mapping[str, object]) -> Config:
+    """The same with other values at some keys. Raises ConfigError."""
+    return built(values(config) | {key: check(key, value) for key, value in changes.items()})
+
+
+def outside(
+    flags: Iterable[str] = (), environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The keys that the file does not decide -> what does: the variable's or the flag's name."""
+    keys = [key for key, _ in _settings()]
+    decided = {key: name for key in keys if (name := _variable(key)) in environment}
+    return decided | {key: f"--set {key}" for key in flags}
+
+
+def _at(config: Config, key: str) -> Any:
+    section, _, name = key.rpartition(".")
+    return getattr(getattr(config, section) if section else config, name)
+
+
+def _variable(key: str) -> str:
+    return f"GOASSIST_{key.replace('.', '_').upper()}"
 
 
 def _settings() -> Iterator[tuple[str, Any]]:
@@ -200,7 +246,8 @@ def _settings() -> Iterator[tuple[str, Any]]:
             yield spec.name, spec
 
 
-def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
+def from_file(path: Path) -> Iterator[tuple[str, Any]]:
+    """Keys and values as the file has them, unchecked. Raises ConfigError when it is unreadable."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
@@ -244,12 +291,14 @@ def _checked(where: str, value: Any, spec: Any) -> Any:
     raise ConfigError(f"{where} = {value!r}: must be {allowed}")
 
 
-def _built(chosen: Mapping[str, Any]) -> Config:
+def built(chosen: Mapping[str, Any]) -> Config:
+    """From checked values; defaults elsewhere. Raises ConfigError where they do not agree."""
+
     def of(section: str) -> dict[str, Any]:
         prefix = f"{section}."
         return {k.removeprefix(prefix): v for k, v in chosen.items() if k.startswith(prefix)}
 
-    return Config(
+    config = Config(
         **{k: v for k, v in chosen.items() if "." not in k},
         engines=EngineChoice(**of("engines")),
         audio=Audio(**of("audio")),
@@ -261,3 +310,10 @@ def _built(chosen: Mapping[str, Any]) -> Config:
         privacy=Privacy(**of("privacy")),
         kiosk=Kiosk(**of("kiosk")),
     )
+    reply = config.reply
+    if reply.max_tokens > reply.context_tokens // 2:
+        raise ConfigError(
+            f"reply.max_tokens = {reply.max_tokens}: must be at most half of "
+            f"reply.context_tokens = {reply.context_tokens}, which holds the conversation too"
+        )
+    return config

@@ -1,0 +1,212 @@
+"""What does the work: one engine a stage, with its licence and what it needs of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from PySide6.QtWidgets import QWidget
+
+from goassist_desktop import config as settings
+from goassist_desktop import weights
+from goassist_desktop.pipeline.errors import ModelMissing
+from goassist_desktop.pipeline.protocols import EngineInfo
+from goassist_desktop.supply.manifest import Model
+from goassist_desktop.ui.kit import Choice, button, label
+from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready, Unable
+from goassist_desktop.ui.settings.editing import Editing
+from goassist_desktop.ui.settings.lines import ChoiceLine, Line
+from goassist_desktop.ui.settings.section import Section
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """An engine as a person may judge it before choosing it."""
+
+    title: str
+    needs: str
+    """Of the machine."""
+    model: str = ""
+    """In the manifest; empty: the one the profile has for the stage."""
+    licence: str = ""
+    """Of what is not in the manifest."""
+
+
+ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
+    "voice_activity": {"silero": About("Silero", "hardly anything")},
+    "turn_detection": {"smart-turn": About("Smart Turn", "little of one core")},
+    "recognition": {
+        "whisper": About("Whisper", "two cores, 0.2 GB of memory"),
+        "moonshine": About("Moonshine", "one core, 0.2 GB of memory", "moonshine-tiny-en"),
+    },
+    "language_model": {"llama-cpp": About("llama.cpp", "as many cores as there are")},
+    "synthesis": {"hibari": About("Hibari", "little of one core")},
+    "face": {
+        "lipsync": About("Built in", "hardly anything", licence="Apache-2.0"),
+        "audio2face": About(
+            "Audio2Face-3D",
+            "its files, and several cores",
+            licence="NVIDIA Open Model License",
+        ),
+        "audio2face-service": About(
+            "Audio2Face-3D service",
+            "a service on an NVIDIA GPU, here or on your network",
+            licence="NVIDIA software licence",
+        ),
+        "lam": About("LAM-Audio2Expression", "its files, and several cores", licence="Apache-2.0"),
+        "none": About("Off: the mouth does not move", "nothing"),
+    },
+}
+"""stage -> engine -> what it is. A test holds it against the registry."""
+
+STAGES: Final = {
+    "voice_activity": ("Noticing your voice", "Hears when somebody speaks."),
+    "turn_detection": ("End of a turn", "Decides when you have finished."),
+    "recognition": ("Speech recognition", "Turns your voice into words."),
+    "language_model": ("Language model", "Thinks of the answer."),
+    "synthesis": ("Voice", "Speaks the answer."),
+}
+UNDERSTANDING: Final = ("voice_activity", "turn_detection", "recognition")
+SAMPLE: Final = "Hello, I am {name}. This is how I sound."
+VOICES: Final = {"heart": "Heart"}
+PROFILES: Final = {"embedded": "Standard", "ci": "Small"}
+
+
+class EngineLine(Line):
+    """The engine of a stage: a list where there are several, a name where there is one."""
+
+    def __init__(self, editing: Editing, key: str, title: str, what: str) -> None:
+        """`key`: the setting that chooses it."""
+        self._key = key
+        self._stage = key.partition(".")[2] if key.startswith("engines.") else "face"
+        self._in_use: EngineInfo | None = None
+        self._engines = {name: ENGINES[self._stage][name] for name in settings.allowed(key)}
+        self.choice = Choice(title)
+        for name, about in self._engines.items():
+            self.choice.addItem(about.title, name)
+        self.name = label("")
+        several = len(self._engines) > 1
+        control = self.choice if several else self.name
+        super().__init__(editing, title, what, control, key, words="engine licence cloud model")
+        (self.name if several else self.choice).setParent(self)
+        (self.name if several else self.choice).hide()
+        self.details = label("", "caption", wrap=True)
+        self.state = label("", "caption", wrap=True)
+        self.inside.insertWidget(1, self.details)
+        self.inside.insertWidget(2, self.state)
+        self.refresh()
+        self.choice.activated.connect(self._picked)
+
+    def use(self, info: EngineInfo | None) -> None:
+        """The engine that works now; None while there is none."""
+        self._in_use = info
+        self.refresh()
+
+    def refresh(self) -> None:
+        name = str(self.editing.value(self._key))
+        about = self._engines[name]
+        self.choice.setCurrentIndex(self.choice.findData(name))
+        self.name.setText(about.title)
+        model = model_of(self._stage, about, str(self.editing.value("profile")))
+        facts = [about.licence]
+        if model is not None:
+            facts = [model.title, f"licence {model.licence}", f"{model.size / 1e6:,.0f} MB"]
+        elif about.licence:
+            facts = [f"licence {about.licence}"]
+        self.details.setText(" · ".join([*filter(None, facts), f"needs {about.needs}"]))
+        self.complain(_missing(model.name) if model is not None else "")
+        self.state.setText(self._state(name))
+        self.state.setVisible(bool(self.state.text()))
+
+    def _state(self, chosen: str) -> str:
+        info = self._in_use
+        if info is None:
+            return ""
+        if info.name != chosen:
+            return f"In use at the moment: {info.name} ({info.model})"
+        return "In use – in the cloud: what you say leaves this machine" if info.cloud else "In use"
+
+    def _picked(self, index: int) -> None:
+        self.complain(self.editing.put({self._key: self.choice.itemData(index)}))
+        self.refresh()
+
+
+def model_of(stage: str, about: About, profile: str) -> Model | None:
+    """The model of the manifest that an engine reads; None where it reads none of them."""
+    if about.model:
+        return weights.model(about.model)
+    return next((model for model in weights.profile(profile) if model.stage == stage), None)
+
+
+def _missing(model: str) -> str:
+    try:
+        weights.path(model)
+    except ModelMissing:
+        return "Its model is not on this machine yet."
+    return ""
+
+
+class Engines(Section):
+    TITLE = "Engines"
+    ICON = "chip"
+    WHAT = "What does the work. All of it runs on this machine, and needs no network."
+
+    def __init__(self, editing: Editing) -> None:
+        super().__init__(editing)
+        self.engines = {
+            stage: EngineLine(editing, f"engines.{stage}", *words)
+            for stage, words in STAGES.items()
+        }
+        self.profile = ChoiceLine(
+            editing,
+            "profile",
+            "Size of the models",
+            "Small answers sooner on a slow machine, and knows less.",
+            PROFILES,
+            words="memory fast slow",
+        )
+        self.listen = button("Listen", clicked=self._listen)
+        self.listen_line = Line(
+            editing, "Voice sample", "A sentence with the voice that is chosen.", self.listen
+        )
+        voices = settings.allowed("persona.voice")
+        self.voice = (
+            ChoiceLine(
+                editing,
+                "persona.voice",
+                "Speaker",
+                "Whose voice it is.",
+                {voice: VOICES.get(voice, voice) for voice in voices},
+            )
+            if len(voices) > 1
+            else None
+        )
+        self.add("Understanding you", *(self.engines[stage] for stage in UNDERSTANDING))
+        self.add("Answering", self.engines["language_model"], self.profile)
+        speaking: list[QWidget] = [self.engines["synthesis"]]
+        speaking += [self.voice] if self.voice else []
+        self.add("Speaking", *speaking, self.listen_line)
+
+    def happened(self, event: AssistantEvent) -> None:
+        if isinstance(event, Ready):
+            in_use = {info.stage: info for info in event.engines}
+            for stage, line in self.engines.items():
+                line.use(in_use.get(stage))
+        elif isinstance(event, Loading | Unable):
+            for line in self.engines.values():
+                line.use(None)
+
+    def _listen(self) -> None:
+        self.listen.setEnabled(False)
+        self.listen_line.complain("")
+        services, config = self.editing.services, self.editing.config
+        text = SAMPLE.format(name=config.persona.name)
+        self.editing.jobs.run(lambda: services.preview(config, text), self._listened, self._unheard)
+
+    def _listened(self, _: None) -> None:
+        self.listen.setEnabled(True)
+
+    def _unheard(self, why: str) -> None:
+        self.listen.setEnabled(True)
+        self.listen_line.complain(why)

@@ -1,0 +1,118 @@
+"""The face: whose it is, what moves it, and where it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from PySide6.QtGui import QImage, QPixmap, QShowEvent
+
+from goassist_desktop.avatar import Picture
+from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready, Unable
+from goassist_desktop.ui.settings.editing import Editing
+from goassist_desktop.ui.settings.engines import EngineLine
+from goassist_desktop.ui.settings.lines import Line, TextLine
+from goassist_desktop.ui.settings.section import Section
+from goassist_desktop.ui.settings.tiles import Tile, Tiles
+
+HEADS: Final = {"mira": "Mira", "jonas": "Jonas"}
+PICTURE_PX: Final = 200
+DRAWN_PX: Final = 400
+"""Sharp where the screen has two dots a px."""
+
+
+class HeadLine(Line):
+    """The heads there are, as pictures that are drawn when they are first seen."""
+
+    def __init__(self, editing: Editing) -> None:
+        tiles = (Tile(head, name, picture_px=PICTURE_PX) for head, name in HEADS.items())
+        self.tiles = Tiles("Head", *tiles)
+        self._drawn = False
+        super().__init__(
+            editing,
+            "Head",
+            "Who looks at you.",
+            self.tiles,
+            "persona.head",
+            below=True,
+            words="avatar picture mira jonas",
+        )
+        self.refresh()
+        self.tiles.picked.connect(self._picked)
+
+    def refresh(self) -> None:
+        self.tiles.show_value(self.editing.value("persona.head"))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._drawn:
+            self._drawn = True
+            self.editing.jobs.run(self._draw, self._show, self._not_drawn)
+
+    def _draw(self) -> Mapping[str, Picture]:
+        portrait = self.editing.services.portrait
+        return {head: portrait(head, DRAWN_PX, DRAWN_PX) for head in HEADS}
+
+    def _show(self, pictures: Mapping[str, Picture]) -> None:
+        for tile in self.tiles.tiles:
+            tile.show_picture(as_pixmap(pictures[tile.value]))
+
+    def _not_drawn(self, why: str) -> None:
+        self.complain(f"The pictures can not be drawn: {why}")
+
+    def _picked(self, head: str) -> None:
+        self.complain(self.editing.put({"persona.head": head}))
+
+
+def as_pixmap(picture: Picture) -> QPixmap:
+    pixels = np.ascontiguousarray(picture)
+    height, width, _ = pixels.shape
+    image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    return QPixmap.fromImage(image)
+
+
+class Face(Section):
+    TITLE = "Face"
+    ICON = "face"
+    WHAT = "The face you see while you talk. Without it the conversation goes on just as well."
+
+    def __init__(self, editing: Editing) -> None:
+        super().__init__(editing)
+        self.head_line = HeadLine(editing)
+        self.engine = EngineLine(
+            editing, "face.engine", "Movement of the mouth", "If it fails, the built-in one helps."
+        )
+        self.service = TextLine(
+            editing,
+            "face.service",
+            "Address of the service",
+            "Host and port of the Audio2Face-3D service.",
+            hint="localhost:52000",
+            words="network audio2face",
+        )
+        self.live_link = TextLine(
+            editing,
+            "face.live_link",
+            "Live Link",
+            "Host and port of a program that shows the face too, as Unreal does. Empty: off.",
+            hint="for example 192.168.1.20:11111",
+            words="unreal network send",
+        )
+        self.add("", self.head_line)
+        self.add("Movement", self.engine, self.service)
+        self.add("Sending the face", self.live_link)
+        editing.applied.connect(self._show_service)
+        self._show_service()
+
+    def happened(self, event: AssistantEvent) -> None:
+        if isinstance(event, Ready):
+            in_use = (info for info in event.engines if info.stage == "face")
+            self.engine.use(next(in_use, None))
+        elif isinstance(event, Loading | Unable):
+            self.engine.use(None)
+
+    def _show_service(self) -> None:
+        """Nobody else needs the address."""
+        used = self.editing.value("face.engine") == "audio2face-service"
+        self.service.setEnabled(used)

@@ -1,0 +1,67 @@
+"""What all sections are made of: cards of lines, not wider than one likes to read."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from PySide6.QtWidgets import QFrame, QLayout, QWidget
+
+from goassist_desktop.ui.kit import Page, card, label
+from goassist_desktop.ui.ports import AssistantEvent
+from goassist_desktop.ui.settings.editing import Editing
+from goassist_desktop.ui.settings.fold import Fold
+from goassist_desktop.ui.settings.lines import Line
+from goassist_desktop.ui.theme import theme
+
+WIDEST_PX: Final = 780
+
+
+class Section(Page):
+    """One page of the settings."""
+
+    TITLE: ClassVar[str]
+    ICON: ClassVar[str]
+    WHAT: ClassVar[str] = ""
+
+    def __init__(self, editing: Editing) -> None:
+        super().__init__(self.TITLE, self.WHAT)
+        self.editing = editing
+        self.cards: list[QFrame] = []
+        theme().changed.connect(self._measure)
+        self._measure()
+
+    def happened(self, event: AssistantEvent) -> None:
+        """Something of the conversation that may be shown here."""
+
+    def add(self, title: str, *items: QWidget | QLayout | int) -> QFrame:
+        """A card below the others; without a title if it is empty."""
+        heading = (label(title, "large"),) if title else ()
+        made = card(*heading, *items)
+        if title:
+            made.setAccessibleName(title)
+        self.cards.append(made)
+        self.body.addWidget(made)
+        return made
+
+    def seek(self, text: str) -> list[Line]:
+        """Show only the lines that a search finds, all for an empty one; those that are shown."""
+        words = text.casefold().split()
+        everything = all(word in self.TITLE.casefold() for word in words)
+        found = []
+        for one in self.cards:
+            lines = one.findChildren(Line)
+            for line in lines:
+                line.setVisible(everything or line.has(words))
+            shown = [line for line in lines if not line.isHidden()]
+            one.setVisible(bool(shown) or everything)
+            found += shown
+            for fold in one.findChildren(Fold):
+                mine = [line for line in fold.findChildren(Line) if not line.isHidden()]
+                fold.setVisible(bool(mine))
+                fold.open(bool(mine and words and not everything))
+        return found
+
+    def _measure(self) -> None:
+        inside = self.body.parentWidget()
+        assert inside is not None
+        inside.setMaximumWidth(theme().px(WIDEST_PX))
