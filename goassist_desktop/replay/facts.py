@@ -9,7 +9,7 @@ from typing import Any
 
 from goassist_desktop import weights
 from goassist_desktop.app import model_names
-from goassist_desktop.config import Audio, Config, EngineChoice, Reply, TurnTaking
+from goassist_desktop.config import Audio, Config, EngineChoice, ModelChoice, Reply, TurnTaking
 from goassist_desktop.pipeline.errors import BadInput
 
 
@@ -41,6 +41,7 @@ def recorded_config(header: dict[str, Any]) -> Config:
         return Config(
             profile=config["profile"],
             engines=EngineChoice(**config["engines"]),
+            models=ModelChoice(**config.get("models", {})),
             audio=Audio(**config["audio"]),
             reply=Reply(**config["reply"]),
             turn_taking=TurnTaking(**config["turn_taking"]),
