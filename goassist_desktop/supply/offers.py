@@ -38,6 +38,8 @@ _WELL: Final = 0.6
 _TIGHT: Final = 0.9
 """Shares of the memory that may be used up to which it fits well, or at all."""
 
+REMOVAL_FAILED: Final = "it can not be removed"
+
 State = Literal["here", "missing", "damaged", "partial"]
 Fit = Literal["well", "tight", "memory", "disk"]
 """The last two: there is not enough of it."""
@@ -192,6 +194,8 @@ def failure_in_words(fault: str) -> str:
     """What kept a model from coming, in a sentence or two; the supply's own words are long."""
     if fault.startswith("disk full"):
         return "The disk is full. Free some space, then try again."
+    if fault.startswith(REMOVAL_FAILED):
+        return "It could not be removed."
     if "Permission denied" in fault or "Read-only file system" in fault:
         return "Nothing can be written to the folder of the models."
     if "was refused" in fault:

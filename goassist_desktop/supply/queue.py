@@ -114,6 +114,11 @@ class PullQueue:
             self._items.pop(name, None)
         self._tell()
 
+    def failed(self, name: str, fault: str) -> None:
+        """Note that something with a model did not work."""
+        with self._lock:
+            self._items[name] = Item(name, "failed", fault=fault)
+
     def close(self) -> None:
         """End it, within CLOSE_S. What was fetched is kept; nothing more is told."""
         with self._lock:
