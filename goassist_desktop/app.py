@@ -24,14 +24,13 @@ from goassist_desktop.pipeline.protocols import Endpoint, Engine, EngineInfo
 from goassist_desktop.pipeline.session import Session, SessionSettings
 from goassist_desktop.pipeline.turn import TurnSettings
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
+from goassist_desktop.supply.offers import model_names
 
 STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
 LEAVE_S = 0.6
 """How long the engines may take to finish their steps when the program ends."""
 GIVE_UP_S = 0.05
 """How often it is asked while the engines are loaded."""
-_OWN_MODEL = {"moonshine": "moonshine-tiny-en"}
-"""Engines whose model is not the one the profile has for their stage."""
 _FACE_MODEL = {"audio2face": "audio2face-3d-v2.3-mark", "lam": "lam-audio2expression"}
 """Face engines whose files are not part of this program."""
 
@@ -44,13 +43,6 @@ def _threads(stage: str) -> int:
     """Cores for a stage. The two heavy ones may take all: they seldom work at once."""
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     return {"recognition": min(cores, 4), "language_model": min(cores, 8)}.get(stage, 1)
-
-
-def model_names(config: Config) -> dict[str, str]:
-    """Stage -> model: the one the profile has for it, or the chosen engine's own."""
-    models = {model.stage: model.name for model in weights.profile(config.profile)}
-    own = {stage: _OWN_MODEL.get(getattr(config.engines, stage)) for stage in STAGES}
-    return {stage: own[stage] or models[stage] for stage in STAGES}
 
 
 def face_engines(config: Config) -> dict[str, Any]:

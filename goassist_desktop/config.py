@@ -18,6 +18,7 @@ import platformdirs
 from goassist_desktop.pipeline.engines import REGISTRY
 from goassist_desktop.pipeline.errors import ConfigError
 from goassist_desktop.pipeline.network_address import host_and_port
+from goassist_desktop.supply import manifest
 
 _NOT_SETTINGS = ("GOASSIST_CONFIG", "GOASSIST_MODELS_DIR")
 
@@ -49,6 +50,18 @@ class EngineChoice:
     recognition: str = _setting("whisper", among=REGISTRY["recognition"])
     language_model: str = _setting("llama-cpp", among=REGISTRY["language_model"])
     synthesis: str = _setting("hibari", among=REGISTRY["synthesis"])
+
+
+def _models(stage: str) -> tuple[str, ...]:
+    return tuple(name for name, model in manifest.load().models.items() if model.stage == stage)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Another model than the profile has; empty: the profile's."""
+
+    recognition: str = _setting("", among=("", *_models("recognition")))
+    language_model: str = _setting("", among=("", *_models("language_model")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,7 @@ class Config:
     profile: str = _setting("embedded", among=("embedded", "ci"))
     """Which models are used: see `goassist models list`."""
     engines: EngineChoice = field(default_factory=EngineChoice)
+    models: ModelChoice = field(default_factory=ModelChoice)
     audio: Audio = field(default_factory=Audio)
     reply: Reply = field(default_factory=Reply)
     turn_taking: TurnTaking = field(default_factory=TurnTaking)
@@ -301,6 +315,7 @@ def built(chosen: Mapping[str, Any]) -> Config:
     config = Config(
         **{k: v for k, v in chosen.items() if "." not in k},
         engines=EngineChoice(**of("engines")),
+        models=ModelChoice(**of("models")),
         audio=Audio(**of("audio")),
         reply=Reply(**of("reply")),
         turn_taking=TurnTaking(**of("turn_taking")),
@@ -316,4 +331,11 @@ def built(chosen: Mapping[str, Any]) -> Config:
             f"reply.max_tokens = {reply.max_tokens}: must be at most half of "
             f"reply.context_tokens = {reply.context_tokens}, which holds the conversation too"
         )
+    for spec in fields(ModelChoice):
+        name, engine = getattr(config.models, spec.name), getattr(config.engines, spec.name)
+        if name and manifest.load().model(name).engine != engine:
+            raise ConfigError(
+                f"models.{spec.name} = {name!r}: engines.{spec.name} = {engine!r} can not read "
+                f"it, {manifest.load().model(name).engine!r} can"
+            )
     return config

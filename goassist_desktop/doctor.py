@@ -23,7 +23,7 @@ import numpy as np
 import psutil
 
 from goassist_desktop import weights
-from goassist_desktop.app import face_engines, model_names
+from goassist_desktop.app import face_engines
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
@@ -32,6 +32,7 @@ from goassist_desktop.pipeline.engines import audio2face_service
 from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed, EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.network_address import host_and_port
+from goassist_desktop.supply.offers import model_names
 
 DISTRIBUTION = "goassist-desktop"
 _NEWEST_PYTHON = (3, 14)

@@ -14,7 +14,6 @@ from typing import Any
 
 from rich.console import Console
 
-from goassist_desktop.app import model_names
 from goassist_desktop.bench import wav
 from goassist_desktop.bench.figures import Figure
 from goassist_desktop.bench.questions import recordings
@@ -27,6 +26,7 @@ from goassist_desktop.pipeline.endpoints.room import Room
 from goassist_desktop.pipeline.errors import BadInput
 from goassist_desktop.pipeline.session import WARMUP_TURNS
 from goassist_desktop.report import percentile
+from goassist_desktop.supply.offers import model_names
 from goassist_desktop.talk import Held, hold, read_recording
 from goassist_desktop.talk_script import one_by_one
 

@@ -17,7 +17,6 @@ import numpy as np
 import psutil
 
 from goassist_desktop import virtual_time, weights
-from goassist_desktop.app import model_names
 from goassist_desktop.bench.turns_corpus import RecordedTurn
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.ears import Ears
@@ -27,6 +26,7 @@ from goassist_desktop.pipeline.events import EarsEvent, SpeechPaused, SpeechStar
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ
 from goassist_desktop.pipeline.protocols import Recogniser, TurnDetector, VoiceActivity
 from goassist_desktop.pipeline.workers import Hosted
+from goassist_desktop.supply.offers import model_names
 
 MS = ANALYSIS_RATE_HZ // 1000
 BLOCK_MS = 10

@@ -12,12 +12,12 @@ from typing import Any
 
 from rich.console import Console
 
-from goassist_desktop.app import model_names
 from goassist_desktop.bench import run as stored
 from goassist_desktop.bench.run import Run
 from goassist_desktop.bench.table import table, verdict
 from goassist_desktop.commands import settings
 from goassist_desktop.pipeline.errors import BadInput
+from goassist_desktop.supply.offers import model_names
 from goassist_desktop.talk import writable
 
 KINDS = {

@@ -8,9 +8,17 @@ from importlib.metadata import version
 from typing import Any
 
 from goassist_desktop import weights
-from goassist_desktop.app import model_names
-from goassist_desktop.config import Audio, Config, EngineChoice, Persona, Reply, TurnTaking
+from goassist_desktop.config import (
+    Audio,
+    Config,
+    EngineChoice,
+    ModelChoice,
+    Persona,
+    Reply,
+    TurnTaking,
+)
 from goassist_desktop.pipeline.errors import BadInput
+from goassist_desktop.supply.offers import model_names
 
 NOBODY = Persona(name="", role="")
 """Who answered before there were personas: what the system prompt says."""
@@ -44,6 +52,7 @@ def recorded_config(header: dict[str, Any]) -> Config:
         return Config(
             profile=config["profile"],
             engines=EngineChoice(**config["engines"]),
+            models=ModelChoice(**config.get("models", {})),
             audio=Audio(**config["audio"]),
             reply=Reply(**config["reply"]),
             turn_taking=TurnTaking(**config["turn_taking"]),

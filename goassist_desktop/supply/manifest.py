@@ -53,6 +53,10 @@ class Model:
     min_memory_gb: float
     """Total memory, in 10^9 bytes, below which a profile takes `smaller` in its place."""
     smaller: str | None
+    engine: str
+    """The engine of its stage that reads it."""
+    note: str
+    """What speaks for it or against it, in a short sentence for the user."""
 
     @property
     def size(self) -> int:
@@ -106,6 +110,8 @@ def _model(entry: dict[str, Any]) -> Model:
         files=tuple(_file(file, entry.get("hub")) for file in entry["file"]),
         min_memory_gb=entry.get("min_memory_gb", 0.0),
         smaller=entry.get("smaller"),
+        engine=entry.get("engine", ""),
+        note=entry.get("note", ""),
     )
 
 

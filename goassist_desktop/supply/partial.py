@@ -17,6 +17,8 @@ from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.supply.manifest import ModelFile, Part
 
 BLOCK_BYTES = 1 << 18
+STAGING = ".staging"
+"""The folder beside the models in which files grow."""
 
 Tick = Callable[[int], None]
 """Called often with the bytes of the file there are by now; raises to end the work."""

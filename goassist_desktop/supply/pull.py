@@ -24,7 +24,14 @@ from goassist_desktop.supply.folder import Folder
 from goassist_desktop.supply.hub import Hub
 from goassist_desktop.supply.manifest import Model, ModelFile
 from goassist_desktop.supply.packages import Packages
-from goassist_desktop.supply.partial import Partial, SourceFailed, Tick, partial_path, sha256
+from goassist_desktop.supply.partial import (
+    STAGING,
+    Partial,
+    SourceFailed,
+    Tick,
+    partial_path,
+    sha256,
+)
 
 HUB_URL = "https://huggingface.co"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -71,7 +78,7 @@ class Pull:
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self._target = target
-        self._staging = target / ".staging"
+        self._staging = target / STAGING
         self._import = Folder(source) if source else None
         self._hub_url = hub_url or os.environ.get("HF_ENDPOINT") or HUB_URL
         self._progress = progress or (lambda _: None)
