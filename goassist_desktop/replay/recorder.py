@@ -49,6 +49,7 @@ class Surroundings:
     endpoint: Endpoint
     publish: Publish
     _loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+    journal: Journal | None = None
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         with asyncio.Runner(loop_factory=self._loop) as runner:
@@ -62,10 +63,12 @@ def recording(
     engines: Engines,
     endpoint: Endpoint,
     publish: Publish,
+    limit_bytes: int | None = None,
 ) -> Iterator[Surroundings]:
     """Surroundings that are recorded to `folder`, and those given where there is none.
 
-    `header` says what the session is made with. Raises BadInput when the folder can not be used.
+    `header` says what the session is made with. At `limit_bytes` the recording ends with a notice,
+    and the session goes on. Raises BadInput when the folder can not be used.
     """
     if folder is None:
         yield Surroundings(engines, endpoint, publish)
@@ -78,10 +81,16 @@ def recording(
         "render_delay_ms": endpoint.render_delay_ms,
     }
     voice_hz = engines.voice.engine.rate_hz
-    with Journal(new_folder(folder), header | heads, endpoint.rate_hz, voice_hz) as journal:
+    with Journal(
+        new_folder(folder), header | heads, endpoint.rate_hz, voice_hz, limit_bytes
+    ) as journal:
         recorder = Recorder(journal, publish)
         yield Surroundings(
-            recorder.engines(engines), recorder.endpoint(endpoint), recorder.publish, OrderlyLoop
+            recorder.engines(engines),
+            recorder.endpoint(endpoint),
+            recorder.publish,
+            OrderlyLoop,
+            journal,
         )
 
 
