@@ -74,7 +74,7 @@ class Log:
                 logger.info("turn %s: %s", event.outcome, _figures(event))
                 self._turn = None
             case Notice(level, what):
-                logger.log(_LEVELS[level], "%s", _unquoted(what))
+                logger.log(_LEVELS[level], "%s", unquoted(what))
 
     def _place(self) -> dict[str, int]:
         """Session and turn that are going on."""
@@ -163,7 +163,8 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return record.name.split(".")[0] == _OURS
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """The text without what it quotes."""
     return _QUOTED.sub("'…'", text)
 
 
@@ -180,7 +181,7 @@ class _Lines(logging.Formatter):
             "logger": record.name,
             "thread": record.threadName,
             **self._log._place(),
-            "message": message if _is_ours(record) else _unquoted(message),
+            "message": message if _is_ours(record) else unquoted(message),
         }
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = described(record.exc_info[1])
@@ -206,7 +207,7 @@ def _before(error: BaseException) -> BaseException | None:
 
 def _discreet(error: BaseException) -> str:
     text = str(error)
-    return text if isinstance(error, _OF_CODE) else _unquoted(text)
+    return text if isinstance(error, _OF_CODE) else unquoted(text)
 
 
 def _figures(turn: TurnClosed) -> str:
