@@ -63,6 +63,12 @@ class Finding:
 
 def examine(config: Config) -> Iterator[Finding]:
     """All findings, in the order a user would mend them. Plays a quiet tone of 0.6 s."""
+    yield from examine_silently(config)
+    yield from sound(config)
+
+
+def examine_silently(config: Config) -> Iterator[Finding]:
+    """The same without a sound, while a conversation goes on: its devices are in use."""
     yield python()
     yield from libraries(required_libraries())
     yield from models(config)
@@ -72,7 +78,6 @@ def examine(config: Config) -> Iterator[Finding]:
     yield graphics()
     yield face(config)
     yield face_engine(config)
-    yield from sound(config)
 
 
 def python() -> Finding:

@@ -1,4 +1,4 @@
-"""Whether there is a screen to show a window on. Qt can not be asked: it ends the process if not."""
+"""Whether there is a screen for a window. Qt can not be asked: it ends the process if not."""
 
 from __future__ import annotations
 

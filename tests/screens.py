@@ -25,8 +25,10 @@ class Screen:
         reading, writing = os.pipe()
         self._log = (folder / "screen.log").open("w")
         self._server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp", "-screen", "0"]
-            + [f"{width}x{height}x24", "+extension", "GLX"],
+            [
+                *["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp"],
+                *["-screen", "0", f"{width}x{height}x24", "+extension", "GLX"],
+            ],
             pass_fds=[writing],
             stdout=self._log,
             stderr=self._log,

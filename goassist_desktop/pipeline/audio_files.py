@@ -35,6 +35,7 @@ _UNKNOWN_LENGTH = 0x7FFF_F000
 _ANY_FRAMES = 0x7FFF_FFFF_FFFF_FFFF
 """What libsndfile says of a FLAC stream that was never finished."""
 _FRAMES_AT_A_TIME = 1 << 16
+_HEADER_BYTES = 44
 
 
 def read(path: Path) -> tuple[Samples, int]:
@@ -174,9 +175,13 @@ class WavWriter:
 
     def append(self, samples: Samples) -> None:
         """Write (n,) samples. Raises GoAssistError when the disk is full or gone."""
-        data = as_16_bit(samples).astype("<i2").tobytes()
+        rounded = as_16_bit(samples).astype("<i2")
+        data = rounded.tobytes()
         try:
-            self._put(data)
+            if rounded.any():
+                self._put(data)
+            else:  # silence takes no room on the disk
+                self._file.truncate(_HEADER_BYTES + self._bytes + len(data))
             self._bytes += len(data)
             self._put_header()
         except OSError as error:

@@ -50,6 +50,11 @@ class Surroundings:
     publish: Publish
     _recorder: Recorder | None = None
 
+    @property
+    def journal(self) -> Journal | None:
+        """What is written down; None where nothing is."""
+        return None if self._recorder is None else self._recorder.journal
+
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         loop = None if self._recorder is None else OrderlyLoop
         with asyncio.Runner(loop_factory=loop) as runner:
@@ -74,10 +79,12 @@ def recording(
     engines: Engines,
     endpoint: Endpoint,
     publish: Publish,
+    limit_bytes: int | None = None,
 ) -> Iterator[Surroundings]:
     """Surroundings that are recorded to `folder`, and those given where there is none.
 
-    `header` says what the session is made with. Raises BadInput when the folder can not be used.
+    `header` says what the session is made with. At `limit_bytes` the recording ends with a notice,
+    and the session goes on. Raises BadInput when the folder can not be used.
     """
     if folder is None:
         yield Surroundings(engines, endpoint, publish)
@@ -90,7 +97,9 @@ def recording(
         "render_delay_ms": endpoint.render_delay_ms,
     }
     voice_hz = engines.voice.engine.rate_hz
-    with Journal(new_folder(folder), header | heads, endpoint.rate_hz, voice_hz) as journal:
+    with Journal(
+        new_folder(folder), header | heads, endpoint.rate_hz, voice_hz, limit_bytes
+    ) as journal:
         recorder = Recorder(journal, publish)
         yield Surroundings(
             recorder.engines(engines), recorder.endpoint(endpoint), recorder.publish, recorder

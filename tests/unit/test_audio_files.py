@@ -373,3 +373,18 @@ def test_a_disk_that_fills_up(tmp_path):
     samples, _ = soundfile.read(path)
     assert len(samples) == (100_000 - 44) // 960 * 480
     assert (samples == 0.5).all()
+
+
+def test_silence_takes_no_room_on_the_disk(tmp_path):
+    path = tmp_path / "a.wav"
+    tone = np.full(480, 0.5, np.float32)
+    with WavWriter(path, 48_000) as writer:
+        for _ in range(100):
+            writer.append(np.zeros(4800, np.float32))
+        writer.append(tone)
+        writer.append(np.zeros(4800, np.float32))
+    samples, _ = soundfile.read(path, dtype="float32")
+    assert len(samples) == 480_000 + 480 + 4800
+    assert (samples[480_000:480_480] == tone).all()
+    assert not samples[:480_000].any() and not samples[480_480:].any()
+    assert path.stat().st_blocks * 512 < 50_000

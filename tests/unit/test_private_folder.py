@@ -85,6 +85,29 @@ def test_the_folder_of_a_killed_process_goes_and_that_of_a_live_one_stays(tempor
         assert set(temporary.iterdir()) == {Path(first), Path(second), other}
 
 
+@pytest.fixture
+def memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is taken to be in memory."""
+    folder = tmp_path_factory.mktemp("memory")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder
+
+
+def test_what_fits_is_held_in_memory(temporary: Path, memory: Path) -> None:
+    with private_folder.make(room_bytes=1000) as name:
+        assert Path(name).parent == memory
+        assert Path(name).stat().st_mode & 0o777 == 0o700
+    with private_folder.make(room_bytes=1 << 60) as name:
+        assert Path(name).parent == temporary
+
+
+def test_a_killed_process_leaves_nothing_in_memory(temporary: Path, memory: Path) -> None:
+    killed = Path(run(KILLED.replace("make()", "make(1000)"), temporary).stdout.strip())
+    assert killed.parent == memory
+    with private_folder.make():
+        assert list(memory.iterdir()) == []
+
+
 def test_all_of_this_process_can_be_removed(temporary: Path) -> None:
     with private_folder.make():
         private_folder.remove_all()
