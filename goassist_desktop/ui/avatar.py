@@ -13,6 +13,7 @@ from PySide6.QtCore import (
     QObject,
     QPointF,
     QPropertyAnimation,
+    QRect,
     QRectF,
     Qt,
     Signal,
@@ -34,6 +35,7 @@ from PySide6.QtWidgets import QWidget
 
 from goassist_desktop.avatar import open_face
 from goassist_desktop.pipeline.blendshapes import INDEX, Pose
+from goassist_desktop.ui import motion
 from goassist_desktop.ui.face_thread import FaceThread, Open
 from goassist_desktop.ui.ports import Assistant
 from goassist_desktop.ui.theme import theme
@@ -103,10 +105,7 @@ class FaceView(QWidget):
     def set_dimmed(self, share: float) -> None:
         """From 0, as it is drawn, to 1: black."""
         if share != self._dimming.endValue():
-            self._dimming.stop()
-            self._dimming.setStartValue(self._dim)
-            self._dimming.setEndValue(share)
-            self._dimming.start()
+            self._animate(self._dimming, self._dim, share)
 
     @property
     def mouth(self) -> float:
@@ -150,25 +149,27 @@ class FaceView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.setPen(Qt.PenStyle.NoPen)
-        area = QRectF(self.rect())
+        area = self.rect()
         if self._picture is None or self._fade < 1.0:
-            before = _wall(area) if self._before is None else _covering(self._before, area)
-            self._fill(painter, area, before)
+            if self._before is None:
+                _fill(painter, area, _wall(area))
+            else:
+                _hang(painter, area, self._before)
         if self._picture is not None:
             painter.setOpacity(self._fade)
-            self._fill(painter, area, _covering(self._picture, area))
+            _hang(painter, area, self._picture)
             painter.setOpacity(1.0)
         if self._dim > 0:
             shade = QColor("#05070a")
             shade.setAlphaF(self._dim)
-            self._fill(painter, area, QBrush(shade))
+            _fill(painter, area, QBrush(shade))
         edge = QColor("#ffffff")
         strong = theme().colours.line == "#ffffff"
         edge.setAlphaF(1.0 if strong else 0.07)
         width = 2.0 if strong else 1.0
         painter.setPen(QPen(edge, width))
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        inside = area.adjusted(width / 2, width / 2, -width / 2, -width / 2)
+        inside = QRectF(area).adjusted(width / 2, width / 2, -width / 2, -width / 2)
         painter.drawRoundedRect(inside, CORNER_PX - width / 2, CORNER_PX - width / 2)
         painter.end()
 
@@ -192,21 +193,19 @@ class FaceView(QWidget):
         picture = packed.convertToFormat(QImage.Format.Format_RGB32)  # a copy of its own
         if frame.person != self._person_shown:
             self._before, self._person_shown = self._picture, frame.person
-            self._fading.stop()
-            self._fading.setStartValue(0.0)
-            self._fading.setEndValue(1.0)
-            self._fading.start()
+            self._animate(self._fading, 0.0, 1.0)
         self._picture, self._pose = picture, frame.pose
         self._assistant.shown(frame.pose)
 
-    @staticmethod
-    def _fill(painter: QPainter, area: QRectF, brush: QBrush) -> None:
-        painter.setBrush(brush)
-        painter.drawRoundedRect(area, CORNER_PX, CORNER_PX)
+    def _animate(self, animation: QPropertyAnimation, start: float, end: float) -> None:
+        animation.stop()
+        animation.setDuration(0 if motion.still() else FADE_MS)
+        animation.setStartValue(start)
+        animation.setEndValue(end)
+        animation.start()
 
     def _animation(self, name: bytes) -> QPropertyAnimation:
         made = QPropertyAnimation(self, name, self)
-        made.setDuration(FADE_MS)
         made.setEasingCurve(QEasingCurve.Type.InOutQuad)
         return made
 
@@ -230,22 +229,44 @@ class FaceView(QWidget):
     dim = Property(float, _get_dim, _set_dim)
 
 
-def _covering(picture: QImage, area: QRectF) -> QBrush:
+def _fill(painter: QPainter, area: QRect, brush: QBrush) -> None:
+    painter.setBrush(brush)
+    painter.drawRoundedRect(area, CORNER_PX, CORNER_PX)
+
+
+def _hang(painter: QPainter, area: QRect, picture: QImage) -> None:
     """The picture, as large as the area at least, its middle in the middle.
 
-    Half a pixel at each edge stays outside: a texture begins anew there, and would shine through.
+    A rounded shape with the picture as its brush would do, but takes three times as long: so only
+    the corners are done like that.
     """
     width, height = picture.width() - 1, picture.height() - 1
     scale = max(area.width() / max(width, 1), area.height() / max(height, 1))
+    middle = QRectF(area).center()
+    target = QRectF(0, 0, picture.width() * scale, picture.height() * scale)
+    target.moveCenter(middle)
+    round_by = min(CORNER_PX, area.width() // 2, area.height() // 2)
+    flat = area.width() - 2 * round_by
+    for top, high in (
+        (0, round_by),
+        (round_by, area.height() - 2 * round_by),
+        (area.height() - round_by, round_by),
+    ):
+        side = 0 if high > round_by else round_by
+        painter.setClipRect(QRect(side, top, flat + 2 * (round_by - side), high))
+        painter.drawImage(target, picture)
     brush = QBrush(picture)
-    place = QTransform.fromTranslate(area.center().x(), area.center().y())
+    place = QTransform.fromTranslate(target.left(), target.top())
     place.scale(scale, scale)
-    place.translate(-picture.width() / 2, -picture.height() / 2)
     brush.setTransform(place)
-    return brush
+    for left in (0, area.width() - round_by):
+        for top in (0, area.height() - round_by):
+            painter.setClipRect(QRect(left, top, round_by, round_by))
+            _fill(painter, area, brush)
+    painter.setClipping(False)
 
 
-def _wall(area: QRectF) -> QBrush:
+def _wall(area: QRect) -> QBrush:
     light = QRadialGradient(
         QPointF(area.left() + 0.56 * area.width(), area.top() + 0.45 * area.height()),
         0.75 * max(area.width(), area.height()),

@@ -1,21 +1,27 @@
 """Draws the face in a thread of its own, and hands over its newest picture.
 
 Drawing in software takes tens of milliseconds a picture, and a driver may hang: neither may ever
-be felt in the window or in the sound. So Qt's thread only takes what is finished, this thread
-gives way to all others, and nothing is drawn before the last picture was taken: a window that
-nobody sees costs nothing. No Qt here.
+be felt in the window or in the sound. So Qt's thread only takes what is finished, and nothing is
+drawn before the last picture was taken: a window that nobody sees costs nothing. No Qt here.
+
+Mesa draws in threads of its own, and they give way to all others. The thread of this module does
+not: it is one of Python's, and would keep all of them waiting whenever it had to wait for a
+processor with Python's lock in its hand (0.8 s was measured, on two busy cores).
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
+import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 from typing import Final
 
@@ -28,12 +34,16 @@ from goassist_desktop.pipeline.events import Notice
 logger = logging.getLogger(__name__)
 
 NICENESS: Final = 10
-"""Voice and ears come before the face."""
+"""Of Mesa's threads: voice and ears come before the face."""
+TASKS: Final = Path("/proc/self/task")
+MESA_THREADS: Final = re.compile(r"llvmpipe-\d+|.*:gl\d*")
 FPS: Final = {"gpu": 60.0, "software": 30.0}
 CALM_FPS: Final = 12.0
 """Where nothing is said and nobody is looked at."""
-SIDES: Final = {"gpu": (1440, 1024, 640), "software": (640, 512, 384)}
+SIDES: Final = {"gpu": (1440, 1024, 640), "software": (512, 384, 320)}
 """The most pixels drawn are the square of it; the next one where the one before is too slow."""
+LARGE: Final = 4_000_000
+"""Pixels of the screen: a face on more of them is shown half as often, for Qt's thread's sake."""
 LEAST_FPS: Final = 24.0
 JUDGED: Final = 36
 """Pictures: half of them slower than LEAST_FPS, and they are drawn smaller."""
@@ -41,7 +51,7 @@ PAINTED: Final = "painted"
 SETTLES_S: Final = 0.15
 """A size is drawn in once it stays for so long: a window being dragged passes many."""
 SEEN_WEIGHT: Final = 0.01
-SEEN_DEGREES: Final = 0.06
+SEEN_DEGREES: Final = 0.08
 """What changed by less moves nothing by a third of a pixel."""
 KEPT: Final = 240
 """Intervals between pictures, for who asks."""
@@ -67,6 +77,8 @@ class Wish:
     """In pixels of the screen; nothing is drawn while there are none."""
     size_since_s: float = 0.0
     running: bool = False
+    times: int = 0
+    """It was begun to run: what was too slow is tried again with each, and no more often."""
     calm: bool = False
     judging: bool = True
     """Whether slowness tells of the machine, and not of what else it is doing for a moment."""
@@ -115,15 +127,15 @@ class FaceThread:
         """Draw this from now on; what is None stays."""
         with self._changed:
             old = self._wish
-            new = Wish(
+            self._wish = Wish(
                 old.person if person is None else person,
                 old.size if size is None else size,
                 old.size_since_s if size in (None, old.size) else time.monotonic(),
                 old.running if running is None else running,
+                old.times + (bool(running) and not old.running),
                 old.calm if calm is None else calm,
                 old.judging if judging is None else judging,
             )
-            self._wish = new
             self._changed.notify()
 
     def take(self) -> Frame | None:
@@ -146,7 +158,6 @@ class FaceThread:
     # -- in the thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         easel = _Easel(self._open, self._tell)
         try:
             self._draw_on(easel)
@@ -164,7 +175,7 @@ class FaceThread:
             if easel.prepare(wish):
                 last = None
             now_s = time.monotonic()
-            due_s = max(due_s + 1 / (min(CALM_FPS, easel.fps) if wish.calm else easel.fps), now_s)
+            due_s = max(due_s + 1 / easel.fps(wish), now_s)
             pose = self._pose()
             if last is not None and not differs(last, pose):
                 moving = False
@@ -204,8 +215,8 @@ class FaceThread:
 
 
 class _Easel:
-    """The renderer in use, in a size that it can hold. What was too slow once is not tried again:
-    a face that changes its looks every few seconds is worse than a simple one.
+    """The renderer in use, in a size that it can hold. What was too slow is not tried again while
+    one looks: a face that changes its looks every few seconds is worse than a simple one.
     """
 
     def __init__(self, open_face: Open, notify: Callable[[Notice], None]) -> None:
@@ -213,21 +224,26 @@ class _Easel:
         self._renderer: Renderer | None = None
         self._person = ""
         self._size = (0, 0)
-        self._rung = 0
+        self._rung = self._times = 0
         self._took_s: deque[float] = deque(maxlen=JUDGED)
 
     @property
     def name(self) -> str:
         return "" if self._renderer is None else self._renderer.name
 
-    @property
-    def fps(self) -> float:
+    def fps(self, wish: Wish) -> float:
         """The most there is any use in."""
-        return FPS[self._kind]
+        most = FPS[self._kind]
+        if wish.size[0] * wish.size[1] > LARGE:
+            most /= 2
+        return min(most, CALM_FPS) if wish.calm else most
 
     def prepare(self, wish: Wish) -> bool:
         """Take a new person or size. Whether the next picture will not look like the last."""
         fresh = self._renderer is None or wish.person != self._person
+        if wish.times != self._times:
+            fresh = fresh or self._rung >= len(SIDES["software"])
+            self._rung, self._times = 0, wish.times
         if fresh:
             self.close()
             self._person, self._size = wish.person, fitted(wish.size, SIDES["software"][0])
@@ -281,7 +297,9 @@ class _Easel:
     def _opened(self) -> Renderer:
         if self._rung >= len(SIDES["software"]):
             return RENDERERS[PAINTED](self._person, *self._size)
-        return self._open(self._person, *self._size, self._notify)
+        opened = self._open(self._person, *self._size, self._notify)
+        give_way()
+        return opened
 
     @property
     def _kind(self) -> str:
@@ -290,6 +308,14 @@ class _Easel:
         name = self.name.lower()
         simple = name in ("", PAINTED) or any(word in name for word in SOFTWARE)
         return "software" if simple else "gpu"
+
+
+def give_way() -> None:
+    """Lower the priority of the threads that Mesa draws in."""
+    for task in TASKS.glob("*"):
+        with contextlib.suppress(OSError):  # some other thread ended meanwhile
+            if MESA_THREADS.fullmatch((task / "comm").read_text().strip()):
+                os.setpriority(os.PRIO_PROCESS, int(task.name), NICENESS)
 
 
 def fitted(size: tuple[int, int], side: int) -> tuple[int, int]:

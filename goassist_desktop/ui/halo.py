@@ -25,8 +25,9 @@ from PySide6.QtGui import (
     QRegion,
     QShowEvent,
 )
-from PySide6.QtWidgets import QApplication, QStyle, QWidget
+from PySide6.QtWidgets import QWidget
 
+from goassist_desktop.ui import motion
 from goassist_desktop.ui.theme import theme
 
 TICK_MS: Final = 33
@@ -66,12 +67,6 @@ LOADING: Final = Glow(breath=1.0)
 DARK: Final = Glow()
 
 
-def still() -> bool:
-    """Whether the desktop asks for no animation."""
-    style = QApplication.style()
-    return style.styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration) == 0
-
-
 def share(db: float) -> float:
     """Of the way from silence to loud."""
     return min(max((db - FLOOR_DB) / (FULL_DB - FLOOR_DB), 0.0), 1.0)
@@ -107,6 +102,8 @@ class Halo(QWidget):
     def surround(self, inner: QRectF, corner: float, room: float) -> None:
         """Around this, whose corners are round by `corner`, with `room` px to the edge."""
         self._inner, self._corner, self._room = inner, corner, room
+        # Without this the face and the ring would have each other painted anew.
+        self.setMask(QRegion(self.rect()) - QRegion(inner.toAlignedRect()))
         self.update()
 
     @property
@@ -161,7 +158,7 @@ class Halo(QWidget):
 
     def _tick(self) -> None:
         passed_ms = min(self._passed.restart(), 100)
-        calm = still()
+        calm = motion.still()
         ease = 1.0 if calm else 1 - math.exp(-passed_ms / EASE_MS)
         wanted = self.wanted
         steps = [
@@ -183,15 +180,11 @@ class Halo(QWidget):
         if settled and not (wanted.even or wanted.rise or wanted.travel or wanted.breath):
             self._timer.stop()
         if (self._glow, self._level, self._voice, self._turn, self._breath) != before:
-            self.update(self._ring())
+            self.update()
 
     def _beat(self, passed_ms: float) -> None:
         self._phase = (self._phase + passed_ms / BREATH_MS) % 1.0
         self._breath = 0.5 - 0.5 * math.cos(2 * math.pi * self._phase)
-
-    def _ring(self) -> QRegion:
-        """What is painted anew: the face inside need not be."""
-        return QRegion(self.rect()) - QRegion(self._inner.adjusted(8, 8, -8, -8).toAlignedRect())
 
     def _outline(self, away: float) -> QRectF:
         return self._inner.adjusted(-away, -away, away, away)

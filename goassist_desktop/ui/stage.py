@@ -317,7 +317,7 @@ class _Hint(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         font = theme().font("display", QFont.Weight.DemiBold)
-        font.setPixelSize(round(font.pixelSize() * self._magnified))
+        font.setPixelSize(round(1.2 * font.pixelSize() * self._magnified))
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(font)

@@ -16,6 +16,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from goassist_desktop.ui import motion
 from goassist_desktop.ui.theme import theme
 
 LINES: Final = 2
@@ -55,7 +56,6 @@ class Subtitle(QWidget):
         self._seen: list[tuple[str, int]] = []
         self._opacity = 1.0
         self._fading = QPropertyAnimation(self, b"opacity", self)
-        self._fading.setDuration(FADE_MS)
         self._fading.setStartValue(1.0)
         self._fading.setEndValue(0.0)
         self._fading.setEasingCurve(QEasingCurve.Type.InQuad)
@@ -63,7 +63,7 @@ class Subtitle(QWidget):
         self._leaving = QTimer(self)
         self._leaving.setSingleShot(True)
         self._leaving.setInterval(STAYS_MS)
-        self._leaving.timeout.connect(self._fading.start)
+        self._leaving.timeout.connect(self._leave)
         theme().changed.connect(self._lay_out)
 
     @property
@@ -135,6 +135,10 @@ class Subtitle(QWidget):
         if (text, said, pale) != (self._text, self._said, self._pale):
             self._text, self._said, self._pale = text, said, pale
             self._lay_out()
+
+    def _leave(self) -> None:
+        self._fading.setDuration(0 if motion.still() else FADE_MS)
+        self._fading.start()
 
     def _lay_out(self) -> None:
         """The last lines of what was said, and how much of each."""
