@@ -64,6 +64,7 @@ QUESTIONS: Final = (
 Kind = Literal["you", "it", "words"]
 Run = tuple[str, str]
 """Text, and the name of how it is written: see `_Looks`."""
+_CHOOSE: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _MOVES: Final = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
 
 
@@ -97,10 +98,10 @@ class Transcript(QWidget):
         self.view.turn_chosen.connect(self.turn_chosen)
         self.view.felt_wrong.connect(self.felt_wrong)
         self.view.follows.connect(self._place_latest)
-        self._invitation = _Invitation()
-        self._invitation.suggested.connect(self.suggested)
+        self.invitation = _Invitation()
+        self.invitation.suggested.connect(self.suggested)
         self._pages = QStackedWidget()
-        self._pages.addWidget(self._invitation)
+        self._pages.addWidget(self.invitation)
         self._pages.addWidget(self.view)
         outer = column(self._pages)
         self.setLayout(outer)
@@ -118,7 +119,7 @@ class Transcript(QWidget):
         """Show what it says."""
         changed = self._said.take(event)
         if isinstance(event, Loading | Ready | Unable):
-            self._invitation.take(event)
+            self.invitation.take(event)
         if changed:
             self._show(changed)
         match event:
@@ -131,7 +132,7 @@ class Transcript(QWidget):
         """Begin with an empty sheet."""
         self._said.clear()
         self.view.forget()
-        self._pages.setCurrentWidget(self._invitation)
+        self._pages.setCurrentWidget(self.invitation)
         self._place_latest()
 
     def use_name(self, name: str) -> None:
@@ -148,7 +149,7 @@ class Transcript(QWidget):
         if len(self._said.exchanges) > LONGEST + TRIM:
             self._said.keep(LONGEST)
             self.view.keep(LONGEST)
-        self._pages.setCurrentWidget(self._invitation if self.view.empty else self.view)
+        self._pages.setCurrentWidget(self.invitation if self.view.empty else self.view)
         if self._said.partial:
             self._forgetting.start()
         else:
@@ -297,15 +298,15 @@ class _View(QTextEdit):
     def keep(self, most: int) -> None:
         """Take out all but the latest, and leave the others where they are seen."""
         gone, first = self._passages[:-most], self._passages[-most]
-        before = self._top(first)
+        bar, before = self.verticalScrollBar(), self._top(first)
+        following, seen = self.following, bar.value()
         cursor = QTextCursor(self.document())
         cursor.setPosition(first.start.position(), QTextCursor.MoveMode.KeepAnchor)
         cursor.removeSelectedText()
         del self._passages[: len(gone)]
         self._drop(gone)
-        if not self.following:
-            bar = self.verticalScrollBar()
-            bar.setValue(bar.value() - round(before - self._top(first)))
+        if not following:  # and not scrolled to the end either, where the sheet became shorter
+            bar.setValue(seen - round(before - self._top(first)))
 
     def _append(self, exchange: Exchange) -> _Passage:
         cursor = QTextCursor(self.document())
@@ -362,8 +363,8 @@ class _View(QTextEdit):
 
     def _take_out(self, passage: _Passage) -> None:
         at = self._passages.index(passage)
-        cursor = QTextCursor(passage.start)
-        cursor.setKeepPositionOnInsert(False)
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(passage.start.position())  # its own anchor moves with what is inserted
         if at + 1 < len(self._passages):
             end = self._passages[at + 1].start.position()
         else:
@@ -423,7 +424,8 @@ class _View(QTextEdit):
         area.translate(0, -self.verticalScrollBar().value())
         return area.adjusted(-pad, -pad + theme().px(2), pad, pad)
 
-    def _at(self, point: QPoint) -> _Passage | None:
+    def turn_at(self, point: QPoint) -> _Passage | None:
+        """Which one is there, on the viewport."""
         position = self.cursorForPosition(point).position()
         at = bisect_right(self._passages, position, key=lambda one: one.start.position()) - 1
         if at < 0 or not self._area(self._passages[at]).contains(point.toPointF()):
@@ -480,7 +482,7 @@ class _View(QTextEdit):
             return
         if (point - pressed).manhattanLength() > QApplication.startDragDistance():
             return
-        self._to_choose = self._at(point)
+        self._to_choose = self.turn_at(point)
         self._choosing.start(QApplication.doubleClickInterval())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -489,7 +491,7 @@ class _View(QTextEdit):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
-        self._hover(None if event.buttons() else self._at(event.position().toPoint()))
+        self._hover(None if event.buttons() else self.turn_at(event.position().toPoint()))
 
     def leaveEvent(self, event: QEvent) -> None:
         self._hover(None)
@@ -517,8 +519,8 @@ class _View(QTextEdit):
         key = Qt.Key(event.key())
         if plain and key in _MOVES and self._passages:
             self._step(_MOVES[key])
-        elif plain and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._to_choose = self._current
+        elif plain and key in _CHOOSE and self._passages:
+            self._to_choose = self._current or self._passages[-1]
             self._choose()
         elif plain and key == Qt.Key.Key_End:
             self.follow()
@@ -529,7 +531,7 @@ class _View(QTextEdit):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
-        passage = self._current if by_key else self._at(event.pos())
+        passage = self._current if by_key else self.turn_at(event.pos())
         where = event.globalPos()
         if by_key and passage is not None:
             where = self.viewport().mapToGlobal(self._area(passage).topLeft().toPoint())
