@@ -42,7 +42,8 @@ class Banner(QWidget):
         self._shown: Explained | None = None
         self._timers: dict[str, QTimer] = {}
         self._strip = _Strip(self)
-        self._strip.action.clicked.connect(self._act)
+        self.action = self._strip.action
+        self.action.clicked.connect(self._act)
         self._strip.next.clicked.connect(self._show_next)
         self._strip.close_button.clicked.connect(self.dismiss)
         self._sliding = QVariantAnimation(self)
@@ -76,7 +77,9 @@ class Banner(QWidget):
         if self._shown is None or not self._looked_at or self._shown in replaced:
             self._shown = self._messages[0]
         self._look_again()
-        announce(self, f"{message.headline} {message.detail}", urgent=message.severity == "error")
+        announce(
+            self, f"{message.headline} {message.detail}".strip(), urgent=message.severity == "error"
+        )
 
     def dismiss(self) -> None:
         """The user has read it."""

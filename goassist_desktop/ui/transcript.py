@@ -47,10 +47,12 @@ from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready, Unable
 from goassist_desktop.ui.said import Exchange, Said
 from goassist_desktop.ui.theme import CONTRAST, GAP, theme
 
-LONGEST: Final = 500
-"""So many turns are kept in view: some hours."""
+LONGEST: Final = 300
+"""So many turns are kept in view: when they get another width, all are laid out again at once."""
 TRIM: Final = 20
 """So many leave it at once, for every one that leaves moves all others."""
+AT_ONCE: Final = 20
+"""So many are restyled at a time."""
 MEASURE_PX: Final = 640
 """The longest line: about 70 letters."""
 FORGET_MS: Final = 6000
@@ -251,10 +253,14 @@ class _View(QTextEdit):
         self._choosing = QTimer(self, singleShot=True)
         self._choosing.timeout.connect(self._choose)
         self._to_choose: _Passage | None = None
+        self._stale: list[_Passage] = []  # not yet in the colours and sizes of the theme
+        self._restyling = QTimer(self, singleShot=True)
+        self._restyling.timeout.connect(self._restyle_some)
         bar = self.verticalScrollBar()
         bar.rangeChanged.connect(self._range_changed)
         bar.valueChanged.connect(self._scrolled)
         theme().changed.connect(self._restyle)
+        self._restyle()
 
     # -- what is shown -----------------------------------------------------------------------------
 
@@ -400,13 +406,17 @@ class _View(QTextEdit):
 
     def _restyle(self) -> None:
         self._looks = _looks()
-        exchanges = [passage.exchange for passage in self._passages]
-        self.clear()
-        self._passages.clear()
-        self._passage_of.clear()
-        self._hovered = self._current = None
+        self.document().setDocumentMargin(theme().px(2 * GAP))
         self._set_margins()
-        self.show_exchanges(exchanges)
+        self._stale = list(self._passages)
+        self._restyle_some()
+
+    def _restyle_some(self) -> None:
+        """The latest first; the others while there is nothing else to do."""
+        self._stale, some = self._stale[:-AT_ONCE], self._stale[-AT_ONCE:]
+        self.show_exchanges([one.exchange for one in some if one.exchange in self._passage_of])
+        if self._stale:
+            self._restyling.start()
 
     # -- where it is -------------------------------------------------------------------------------
 
@@ -433,19 +443,17 @@ class _View(QTextEdit):
         return self._passages[at]
 
     def _set_margins(self) -> None:
-        width = self.viewport().width()
-        pad = theme().px(2 * GAP)
-        side = max(pad, (width - theme().px(MEASURE_PX)) // 2)
-        frame = self.document().rootFrame()
-        form = frame.frameFormat()
-        form.setLeftMargin(side)
-        form.setRightMargin(side)
-        form.setTopMargin(pad)
-        form.setBottomMargin(theme().px(3 * GAP))
-        frame.setFrameFormat(form)
+        """Margins of the viewport, not of the document: a wider window lays nothing out again."""
+        inner = theme().px(MEASURE_PX) + 2 * theme().px(2 * GAP)
+        side = max(0, (self.width() - inner) // 2)
+        self.setViewportMargins(side, 0, side, 0)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._set_margins()
+        return super().event(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        self._set_margins()
         super().resizeEvent(event)
         if self.following:
             self.follow()
