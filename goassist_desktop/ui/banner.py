@@ -13,7 +13,7 @@ from goassist_desktop.ui.failures import Explained, Severity, explained, solves
 from goassist_desktop.ui.kit import IconButton, button, column, label, row
 from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.ports import AssistantEvent
-from goassist_desktop.ui.theme import GAP, RADIUS, theme
+from goassist_desktop.ui.theme import CONTRAST, GAP, RADIUS, theme
 
 LASTS_MS: Final[dict[Severity, int]] = {"info": 5_000, "warning": 12_000, "error": 60_000}
 """Of those that do not stay."""
@@ -263,6 +263,6 @@ class _Strip(QWidget):
         painter.setBrush(style.colour("surface"))
         painter.drawRoundedRect(area, radius, radius)
         painter.setBrush(style.colour(ground, 0.6))
-        painter.setPen(QPen(style.colour(ink, 0.3), 1))
+        painter.setPen(QPen(style.colour(ink, 1 if style.colours is CONTRAST else 0.3), 1))
         painter.drawRoundedRect(area, radius, radius)
         painter.end()

@@ -63,7 +63,7 @@ QUESTIONS: Final = (
     "Tell me something I don't know.",
 )
 
-Kind = Literal["you", "it", "words"]
+Kind = Literal["anew", "you", "it", "words"]
 Run = tuple[str, str]
 """Text, and the name of how it is written: see `_Looks`."""
 _CHOOSE: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -303,6 +303,8 @@ class _View(QTextEdit):
 
     def keep(self, most: int) -> None:
         """Take out all but the latest, and leave the others where they are seen."""
+        if len(self._passages) <= most:
+            return
         gone, first = self._passages[:-most], self._passages[-most]
         bar, before = self.verticalScrollBar(), self._top(first)
         following, seen = self.following, bar.value()
@@ -653,7 +655,12 @@ def _looks() -> _Looks:
         for quiet in (unheard, partial):
             quiet.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
     return _Looks(
-        blocks={"you": block(4 * GAP, 100), "it": block(2 * GAP, 100), "words": block(4, 135)},
+        blocks={
+            "anew": block(6 * GAP, 100),
+            "you": block(4 * GAP, 100),
+            "it": block(2 * GAP, 100),
+            "words": block(4, 135),
+        },
         letters={
             "name": letters("caption", "quiet", weight.DemiBold),
             "live": letters("caption", "accent", weight.DemiBold),
@@ -671,6 +678,8 @@ def _blocks(exchange: Exchange, name: str) -> list[tuple[Kind, list[Run]]]:
     """Who says what, one block each; the figures stand beside who answered."""
     blocks: list[tuple[Kind, list[Run]]] = []
     user, reply = exchange.user_spans, exchange.reply_spans
+    if exchange.first and (user or reply):
+        blocks.append(("anew", [("New conversation", "figures")]))
     if user:
         who: list[Run] = [("You", "live" if exchange.partial else "name")]
         if not reply and exchange.outcome is not None and exchange.figures:

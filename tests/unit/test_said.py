@@ -13,7 +13,7 @@ from goassist_desktop.pipeline.events import (
     TurnClosed,
     UserText,
 )
-from goassist_desktop.ui.ports import AssistantEvent
+from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready
 from goassist_desktop.ui.said import Said
 
 
@@ -175,6 +175,23 @@ def test_a_reply_that_failed_says_so() -> None:
         UserText("Hello.", final=True), closed(1, "Hello.", phrase, phrase, "failed", "x broke")
     )
     assert said.exchanges[0].figures == "412 ms  ·  something went wrong"
+
+
+def test_another_conversation_counts_its_turns_anew() -> None:
+    said = after(
+        UserText("First.", final=True),
+        ReplyText(1, "One, or two.", "One,"),
+        Loading(),
+        Ready((), 1.0),
+        UserText("Second.", final=True),
+        ReplyText(1, "Three.", "Three."),
+        closed(1, "Second.", "Three.", "Three."),
+    )
+    before, now = said.exchanges
+    assert before.reply_spans == [("One, ", "heard"), ("or two.", "unspoken")]
+    assert (before.turn_id, now.turn_id) == (None, 1)
+    assert now.as_text("It") == "You: Second.\nIt: Three."
+    assert (before.first, now.first) == (False, True)
 
 
 def test_lines_are_folded() -> None:
