@@ -13,7 +13,7 @@ from goassist_desktop.ui.failures import Explained, Severity, explained, solves
 from goassist_desktop.ui.kit import IconButton, button, column, label, row
 from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.ports import AssistantEvent
-from goassist_desktop.ui.theme import GAP, RADIUS, theme
+from goassist_desktop.ui.theme import CONTRAST, GAP, RADIUS, theme
 
 LASTS_MS: Final[dict[Severity, int]] = {"info": 5_000, "warning": 12_000, "error": 60_000}
 """Of those that do not stay."""
@@ -42,7 +42,8 @@ class Banner(QWidget):
         self._shown: Explained | None = None
         self._timers: dict[str, QTimer] = {}
         self._strip = _Strip(self)
-        self._strip.action.clicked.connect(self._act)
+        self.action = self._strip.action
+        self.action.clicked.connect(self._act)
         self._strip.next.clicked.connect(self._show_next)
         self._strip.close_button.clicked.connect(self.dismiss)
         self._sliding = QVariantAnimation(self)
@@ -76,7 +77,9 @@ class Banner(QWidget):
         if self._shown is None or not self._looked_at or self._shown in replaced:
             self._shown = self._messages[0]
         self._look_again()
-        announce(self, f"{message.headline} {message.detail}", urgent=message.severity == "error")
+        announce(
+            self, f"{message.headline} {message.detail}".strip(), urgent=message.severity == "error"
+        )
 
     def dismiss(self) -> None:
         """The user has read it."""
@@ -260,6 +263,6 @@ class _Strip(QWidget):
         painter.setBrush(style.colour("surface"))
         painter.drawRoundedRect(area, radius, radius)
         painter.setBrush(style.colour(ground, 0.6))
-        painter.setPen(QPen(style.colour(ink, 0.3), 1))
+        painter.setPen(QPen(style.colour(ink, 1 if style.colours is CONTRAST else 0.3), 1))
         painter.drawRoundedRect(area, radius, radius)
         painter.end()

@@ -50,13 +50,13 @@ class Controls(QWidget):
         self.input = Composer()
         self.stop_button.setEnabled(False)
         self._ready = False
-        self._note = label("", "caption", wrap=True)
-        self._note.hide()
+        self.note = label("", "caption", wrap=True)
+        self.note.hide()
         buttons = row(
             self.mute_button, self.hold_button, self.stop_button, self.captions_button, gap=GAP
         )
         self._buttons = row(1, buttons, 1, gap=0)
-        self._field = column(self.input, self._note, gap=GAP // 2)
+        self._field = column(self.input, self.note, gap=GAP // 2)
         self._bar = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._bar.setSpacing(2 * GAP)
         self._bar.addLayout(self._buttons)
@@ -138,14 +138,14 @@ class Controls(QWidget):
             note = f"Too long by {over} letters: {LONGEST_TEXT} at most."
         elif length > COUNTED_FROM:
             note = f"{LONGEST_TEXT - length} letters left."
-        if too_long and self._note.property("kind") != "warning":
+        if too_long and self.note.property("kind") != "warning":
             announce(self.input, note)
-        self._note.setText(note)
+        self.note.setText(note)
         kind = "warning" if too_long else "caption"
-        if self._note.property("kind") != kind:
-            self._note.setProperty("kind", kind)
-            self._note.style().polish(self._note)
-        self._note.setVisible(bool(note))
+        if self.note.property("kind") != kind:
+            self.note.setProperty("kind", kind)
+            self.note.style().polish(self.note)
+        self.note.setVisible(bool(note))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -272,7 +272,8 @@ class Composer(QLineEdit):
         self.send_button.setGeometry(self.width() - side - inset, inset, side, side)
 
     def _restyle(self) -> None:
-        inside, radius = theme().px(28), theme().px(20)
+        edge = theme().px(7) + 1  # padding and border in the theme's style sheet
+        inside, radius = theme().px(44) - 2 * edge, theme().px(20)
         self.setTextMargins(theme().px(6), 0, theme().px(28), 0)
         self.setStyleSheet(
             f"min-height: {inside}px; border-radius: {radius}px; "

@@ -284,6 +284,14 @@ _RULES: Final = (
         "Without it GoAssist can not talk. It is fetched once, and then works offline.",
         "models",
     ),
+    _Rule(
+        r"could not be had",
+        "models",
+        "A model could not be fetched.",
+        "Is this computer online? What was fetched so far is kept.",
+        "models",
+        "Try again",
+    ),
     # -- engines -----------------------------------------------------------------------------------
     _Rule(
         r"^no word from the language model for (?P<time>[\d.]+) s",
@@ -356,9 +364,9 @@ _RULES: Final = (
         "open-config",
     ),
     _Rule(
-        r"^GOASSIST_\w+( =|:)|^--set ",
+        r"^GOASSIST_\w+( =|:)|^--set |^[a-z_]+\.[a-z_]+ = ",
         "config",
-        "A setting that GoAssist was started with can not be used.",
+        "A setting can not be used.",
         "{told}",
     ),
 )

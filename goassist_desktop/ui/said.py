@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from typing import Final, Literal
 
 from goassist_desktop.pipeline.conversation import Event, State
@@ -20,7 +21,7 @@ from goassist_desktop.pipeline.events import (
     TurnClosed,
     UserText,
 )
-from goassist_desktop.ui.ports import AssistantEvent, Loading
+from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready
 
 Style = Literal["said", "partial", "heard", "unheard", "unspoken"]
 Span = tuple[str, Style]
@@ -55,6 +56,10 @@ class Exchange:
     """From the user's first sound over the reply to silence."""
     shown: bool = True
     """False once it is part of a later one."""
+    first: bool = False
+    """Of another conversation, which knows nothing of what stands above."""
+    over: bool = False
+    """Of a conversation that has ended: turns are counted anew."""
 
     @property
     def user_spans(self) -> list[Span]:
@@ -133,9 +138,8 @@ class Said:
                 return self._closed(event)
             case StateChanged(State.SPEAKING):
                 return self.forget_partial()  # what sounded was no word
-            case Loading():
-                self._unanswered = None
-                return self.forget_partial()
+            case Loading() | Ready():
+                return self._end_conversation()
         return []
 
     def forget_partial(self) -> list[Exchange]:
@@ -222,18 +226,27 @@ class Said:
             exchange.again = event.reason == Event.ONSET  # the ears go on with the same utterance
         return [exchange]
 
+    def _end_conversation(self) -> list[Exchange]:
+        changed = self.forget_partial()
+        self._unanswered = None
+        for exchange in reversed(self.exchanges):
+            if exchange.over:
+                break
+            exchange.over, exchange.turn_id = True, None
+            if exchange.outcome is None and exchange.reply:
+                exchange.outcome = "interrupted"
+                changed.append(exchange)
+        return changed
+
     def _of(self, turn_id: int, fits: Callable[[Exchange], bool]) -> Exchange | None:
         """The exchange of a turn, or the latest that has none yet and fits."""
-        for exchange in reversed(self.exchanges):
-            if exchange.turn_id == turn_id:
-                return exchange
-        for exchange in reversed(self.exchanges):
-            if exchange.turn_id is None and exchange is not self._draft and fits(exchange):
-                return exchange
-        return None
+        current = list(takewhile(lambda other: not other.over, reversed(self.exchanges)))
+        known = [other for other in current if other.turn_id == turn_id]
+        new = [other for other in current if other.turn_id is None and other is not self._draft]
+        return next(chain(known, filter(fits, new)), None)
 
     def _begin(self) -> Exchange:
-        exchange = Exchange()
+        exchange = Exchange(first=bool(self.exchanges) and self.exchanges[-1].over)
         self.exchanges.append(exchange)
         return exchange
 

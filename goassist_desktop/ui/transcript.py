@@ -47,10 +47,12 @@ from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready, Unable
 from goassist_desktop.ui.said import Exchange, Said
 from goassist_desktop.ui.theme import CONTRAST, GAP, theme
 
-LONGEST: Final = 500
-"""So many turns are kept in view: some hours."""
+LONGEST: Final = 300
+"""So many turns are kept in view: when they get another width, all are laid out again at once."""
 TRIM: Final = 20
 """So many leave it at once, for every one that leaves moves all others."""
+AT_ONCE: Final = 20
+"""So many are restyled at a time."""
 MEASURE_PX: Final = 640
 """The longest line: about 70 letters."""
 FORGET_MS: Final = 6000
@@ -61,9 +63,10 @@ QUESTIONS: Final = (
     "Tell me something I don't know.",
 )
 
-Kind = Literal["you", "it", "words"]
+Kind = Literal["anew", "you", "it", "words"]
 Run = tuple[str, str]
 """Text, and the name of how it is written: see `_Looks`."""
+_CHOOSE: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _MOVES: Final = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
 
 
@@ -97,10 +100,10 @@ class Transcript(QWidget):
         self.view.turn_chosen.connect(self.turn_chosen)
         self.view.felt_wrong.connect(self.felt_wrong)
         self.view.follows.connect(self._place_latest)
-        self._invitation = _Invitation()
-        self._invitation.suggested.connect(self.suggested)
+        self.invitation = _Invitation()
+        self.invitation.suggested.connect(self.suggested)
         self._pages = QStackedWidget()
-        self._pages.addWidget(self._invitation)
+        self._pages.addWidget(self.invitation)
         self._pages.addWidget(self.view)
         outer = column(self._pages)
         self.setLayout(outer)
@@ -118,7 +121,7 @@ class Transcript(QWidget):
         """Show what it says."""
         changed = self._said.take(event)
         if isinstance(event, Loading | Ready | Unable):
-            self._invitation.take(event)
+            self.invitation.take(event)
         if changed:
             self._show(changed)
         match event:
@@ -131,7 +134,7 @@ class Transcript(QWidget):
         """Begin with an empty sheet."""
         self._said.clear()
         self.view.forget()
-        self._pages.setCurrentWidget(self._invitation)
+        self._pages.setCurrentWidget(self.invitation)
         self._place_latest()
 
     def use_name(self, name: str) -> None:
@@ -148,7 +151,7 @@ class Transcript(QWidget):
         if len(self._said.exchanges) > LONGEST + TRIM:
             self._said.keep(LONGEST)
             self.view.keep(LONGEST)
-        self._pages.setCurrentWidget(self._invitation if self.view.empty else self.view)
+        self._pages.setCurrentWidget(self.invitation if self.view.empty else self.view)
         if self._said.partial:
             self._forgetting.start()
         else:
@@ -250,10 +253,14 @@ class _View(QTextEdit):
         self._choosing = QTimer(self, singleShot=True)
         self._choosing.timeout.connect(self._choose)
         self._to_choose: _Passage | None = None
+        self._stale: list[_Passage] = []  # not yet in the colours and sizes of the theme
+        self._restyling = QTimer(self, singleShot=True)
+        self._restyling.timeout.connect(self._restyle_some)
         bar = self.verticalScrollBar()
         bar.rangeChanged.connect(self._range_changed)
         bar.valueChanged.connect(self._scrolled)
         theme().changed.connect(self._restyle)
+        self._restyle()
 
     # -- what is shown -----------------------------------------------------------------------------
 
@@ -296,16 +303,18 @@ class _View(QTextEdit):
 
     def keep(self, most: int) -> None:
         """Take out all but the latest, and leave the others where they are seen."""
+        if len(self._passages) <= most:
+            return
         gone, first = self._passages[:-most], self._passages[-most]
-        before = self._top(first)
+        bar, before = self.verticalScrollBar(), self._top(first)
+        following, seen = self.following, bar.value()
         cursor = QTextCursor(self.document())
         cursor.setPosition(first.start.position(), QTextCursor.MoveMode.KeepAnchor)
         cursor.removeSelectedText()
         del self._passages[: len(gone)]
         self._drop(gone)
-        if not self.following:
-            bar = self.verticalScrollBar()
-            bar.setValue(bar.value() - round(before - self._top(first)))
+        if not following:  # and not scrolled to the end either, where the sheet became shorter
+            bar.setValue(seen - round(before - self._top(first)))
 
     def _append(self, exchange: Exchange) -> _Passage:
         cursor = QTextCursor(self.document())
@@ -362,8 +371,8 @@ class _View(QTextEdit):
 
     def _take_out(self, passage: _Passage) -> None:
         at = self._passages.index(passage)
-        cursor = QTextCursor(passage.start)
-        cursor.setKeepPositionOnInsert(False)
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(passage.start.position())  # its own anchor moves with what is inserted
         if at + 1 < len(self._passages):
             end = self._passages[at + 1].start.position()
         else:
@@ -399,13 +408,17 @@ class _View(QTextEdit):
 
     def _restyle(self) -> None:
         self._looks = _looks()
-        exchanges = [passage.exchange for passage in self._passages]
-        self.clear()
-        self._passages.clear()
-        self._passage_of.clear()
-        self._hovered = self._current = None
+        self.document().setDocumentMargin(theme().px(2 * GAP))
         self._set_margins()
-        self.show_exchanges(exchanges)
+        self._stale = list(self._passages)
+        self._restyle_some()
+
+    def _restyle_some(self) -> None:
+        """The latest first; the others while there is nothing else to do."""
+        self._stale, some = self._stale[:-AT_ONCE], self._stale[-AT_ONCE:]
+        self.show_exchanges([one.exchange for one in some if one.exchange in self._passage_of])
+        if self._stale:
+            self._restyling.start()
 
     # -- where it is -------------------------------------------------------------------------------
 
@@ -423,7 +436,8 @@ class _View(QTextEdit):
         area.translate(0, -self.verticalScrollBar().value())
         return area.adjusted(-pad, -pad + theme().px(2), pad, pad)
 
-    def _at(self, point: QPoint) -> _Passage | None:
+    def turn_at(self, point: QPoint) -> _Passage | None:
+        """Which one is there, on the viewport."""
         position = self.cursorForPosition(point).position()
         at = bisect_right(self._passages, position, key=lambda one: one.start.position()) - 1
         if at < 0 or not self._area(self._passages[at]).contains(point.toPointF()):
@@ -431,19 +445,17 @@ class _View(QTextEdit):
         return self._passages[at]
 
     def _set_margins(self) -> None:
-        width = self.viewport().width()
-        pad = theme().px(2 * GAP)
-        side = max(pad, (width - theme().px(MEASURE_PX)) // 2)
-        frame = self.document().rootFrame()
-        form = frame.frameFormat()
-        form.setLeftMargin(side)
-        form.setRightMargin(side)
-        form.setTopMargin(pad)
-        form.setBottomMargin(theme().px(3 * GAP))
-        frame.setFrameFormat(form)
+        """Margins of the viewport, not of the document: a wider window lays nothing out again."""
+        inner = theme().px(MEASURE_PX) + 2 * theme().px(2 * GAP)
+        side = max(0, (self.width() - inner) // 2)
+        self.setViewportMargins(side, 0, side, 0)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._set_margins()
+        return super().event(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        self._set_margins()
         super().resizeEvent(event)
         if self.following:
             self.follow()
@@ -480,7 +492,7 @@ class _View(QTextEdit):
             return
         if (point - pressed).manhattanLength() > QApplication.startDragDistance():
             return
-        self._to_choose = self._at(point)
+        self._to_choose = self.turn_at(point)
         self._choosing.start(QApplication.doubleClickInterval())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -489,7 +501,7 @@ class _View(QTextEdit):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
-        self._hover(None if event.buttons() else self._at(event.position().toPoint()))
+        self._hover(None if event.buttons() else self.turn_at(event.position().toPoint()))
 
     def leaveEvent(self, event: QEvent) -> None:
         self._hover(None)
@@ -517,8 +529,8 @@ class _View(QTextEdit):
         key = Qt.Key(event.key())
         if plain and key in _MOVES and self._passages:
             self._step(_MOVES[key])
-        elif plain and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._to_choose = self._current
+        elif plain and key in _CHOOSE and self._passages:
+            self._to_choose = self._current or self._passages[-1]
             self._choose()
         elif plain and key == Qt.Key.Key_End:
             self.follow()
@@ -529,7 +541,7 @@ class _View(QTextEdit):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
-        passage = self._current if by_key else self._at(event.pos())
+        passage = self._current if by_key else self.turn_at(event.pos())
         where = event.globalPos()
         if by_key and passage is not None:
             where = self.viewport().mapToGlobal(self._area(passage).topLeft().toPoint())
@@ -643,7 +655,12 @@ def _looks() -> _Looks:
         for quiet in (unheard, partial):
             quiet.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
     return _Looks(
-        blocks={"you": block(4 * GAP, 100), "it": block(2 * GAP, 100), "words": block(4, 135)},
+        blocks={
+            "anew": block(6 * GAP, 100),
+            "you": block(4 * GAP, 100),
+            "it": block(2 * GAP, 100),
+            "words": block(4, 135),
+        },
         letters={
             "name": letters("caption", "quiet", weight.DemiBold),
             "live": letters("caption", "accent", weight.DemiBold),
@@ -661,6 +678,8 @@ def _blocks(exchange: Exchange, name: str) -> list[tuple[Kind, list[Run]]]:
     """Who says what, one block each; the figures stand beside who answered."""
     blocks: list[tuple[Kind, list[Run]]] = []
     user, reply = exchange.user_spans, exchange.reply_spans
+    if exchange.first and (user or reply):
+        blocks.append(("anew", [("New conversation", "figures")]))
     if user:
         who: list[Run] = [("You", "live" if exchange.partial else "name")]
         if not reply and exchange.outcome is not None and exchange.figures:
