@@ -295,7 +295,7 @@ def _checked(where: str, value: Any, spec: Any) -> Any:
     if type(value) is not want:
         allowed = {str: "a text", bool: "true or false"}.get(want, "a number")
     elif among and value not in among:
-        allowed = f"one of {', '.join(among)}"
+        allowed = f"one of {', '.join(filter(None, among))}" + ", or empty" * ("" in among)
     elif want in (int, float) and not low <= value <= high:
         allowed = f"a number from {low:g} to {high:g}"
     else:

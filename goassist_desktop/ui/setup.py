@@ -11,6 +11,7 @@ from typing import Final, Literal
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QButtonGroup,
     QLabel,
     QProgressBar,
@@ -30,7 +31,7 @@ from goassist_desktop.ui.kit import Choice, Level, button, column, label, row
 from goassist_desktop.ui.models import Change, Downloads
 from goassist_desktop.ui.ports import Assistant
 from goassist_desktop.ui.setup_parts import WIDTH_PX, Dots, EchoFigure, Emblem, Finding, Look
-from goassist_desktop.ui.theme import GAP, theme
+from goassist_desktop.ui.theme import GAP, SIZES, theme
 from goassist_desktop.ui.theme import Choice as Appearance
 
 LOOK_EVERY_MS: Final = 33
@@ -38,6 +39,8 @@ LOOK_EVERY_MS: Final = 33
 LEAVE_EVERY_MS: Final = 20
 LEAVE_LOOKS: Final = 50
 """So often the devices are waited for, until the conversation begins whatever they do."""
+LEAST_PX: Final = 330
+"""Below every picture, whatever is there: so none of them jumps from step to step."""
 LOOKS: Final[dict[str, Appearance]] = {
     "As the system": "system",
     "Light": "light",
@@ -110,11 +113,11 @@ class Setup(QWidget):
             step.changed.connect(self._show_buttons)
         self._dots = Dots(len(steps))
         self._back = button("Back", "link", self.back)
-        self._later = button("Not now", "link", self._forward)
+        self._other = button("Not now", "link", self._do_other)
         self._next = button("Continue", "primary", self._act)
         self._skip = button("Skip set-up", "link", self.end)
         self._skip.setToolTip("Esc")
-        sides = [_side(self._back), _side(self._later, self._next)]
+        sides = [_side(self._back), _side(self._other, self._next)]
         foot = row(sides[0], self._dots, sides[1])
         foot.setStretch(0, 1)
         foot.setStretch(2, 1)
@@ -152,8 +155,8 @@ class Setup(QWidget):
         if key == Qt.Key.Key_Escape:
             self.end()
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if self._next.isEnabled():
-                self._act()
+            focused = self.focusWidget()
+            (focused if isinstance(focused, QAbstractButton) else self._next).click()
         elif key == Qt.Key.Key_Left and event.modifiers() & Qt.KeyboardModifier.AltModifier:
             self.back()
         else:
@@ -185,6 +188,13 @@ class Setup(QWidget):
         else:
             self._forward()
 
+    def _do_other(self) -> None:
+        """Leave out what the step is for; where that is done, do it again."""
+        if self._steps[self.step].action():
+            self._forward()
+        else:
+            self._steps[self.step].act()
+
     def _look(self) -> None:
         self._steps[self.step].look()
 
@@ -194,7 +204,9 @@ class Setup(QWidget):
         last = self.step + 1 == len(self._steps)
         self._next.setText(action or ("Start talking" if last else "Continue"))
         self._next.setEnabled(step.ready)
-        self._later.setVisible(bool(action) and not last)
+        other = step.again() if not action else "" if last else "Not now"
+        self._other.setText(other)
+        self._other.setVisible(bool(other))
         self._back.setVisible(self.step > 0)
 
     def _leave(self) -> None:
@@ -279,13 +291,12 @@ class Step(QWidget):
         self.emblem = Emblem(icon)
         self.title = _centred(label(title, "display", wrap=True))
         self.sentence = _centred(label(sentence, "quiet", wrap=True))
-        self.sentence.setFont(theme().font("large"))
         self.body = column(gap=2 * GAP)
         middle = QWidget()
-        middle.setMaximumWidth(theme().px(WIDTH_PX))
         inside = column(self.title, self.sentence, gap=GAP)
         inside.addSpacing(2 * GAP)
         inside.addLayout(self.body)
+        inside.addStretch(1)
         middle.setLayout(inside)
         self._middle = middle
         whole = column(1, self.emblem, gap=2 * GAP)
@@ -296,6 +307,7 @@ class Step(QWidget):
         whole.addStretch(2)
         self.setLayout(whole)
         theme().changed.connect(self._restyle)
+        self._restyle()
 
     def enter(self) -> None:
         """It is shown now."""
@@ -307,11 +319,17 @@ class Step(QWidget):
         """What its button does, in a word or two; empty when there is nothing but to go on."""
         return ""
 
+    def again(self) -> str:
+        """What may be done once more, where it was done."""
+        return ""
+
     def act(self) -> None:
         """Its button was pressed."""
 
     def _restyle(self) -> None:
         self._middle.setMaximumWidth(theme().px(WIDTH_PX))
+        self._middle.setMinimumHeight(LEAST_PX)
+        self.sentence.setStyleSheet(f"font-size: {theme().px(SIZES['large'])}px")
 
 
 def _centred(made: QLabel) -> QLabel:
@@ -349,7 +367,8 @@ class Welcome(Step):
         here = self._coming.complete
         self._coming.setVisible(not here)
         self._here.show_found(
-            "check" if here else "", "Everything is here. It takes seconds." * here
+            "check" if here else "",
+            "Everything I need is here. We can talk in a few seconds." if here else "",
         )
         self.changed.emit()
 
@@ -410,11 +429,9 @@ class Loudspeaker(Step):
         self._devices = Devices("output", services, sound)
         self._figure = EchoFigure()
         self._finding = Finding()
-        self._again = button("Play it again", "link", self.act)
         self.body.addWidget(self._devices)
         self.body.addWidget(self._figure)
         self.body.addWidget(self._finding)
-        self.body.addWidget(self._again, alignment=Qt.AlignmentFlag.AlignHCenter)
         self._echo: Echo | None = None
         self._playing = False
 
@@ -444,6 +461,9 @@ class Loudspeaker(Step):
     def action(self) -> str:
         return "" if self._echo is not None and not self._playing else "Play the melody"
 
+    def again(self) -> str:
+        return "Play it again" if self._echo is not None and not self._playing else ""
+
     def act(self) -> None:
         check = self._sound.check
         if check is not None:
@@ -454,7 +474,7 @@ class Loudspeaker(Step):
     def _show(self, fault: str) -> None:
         echo = None if self._playing else self._echo
         self._figure.show_echo(echo)
-        self._again.setVisible(echo is not None)
+        self.sentence.setVisible(echo is None)
         if fault:
             self._finding.show_found("warning", _sentence(fault))
             self.emblem.show_badge("warning")
@@ -476,8 +496,10 @@ def echo_in_words(echo: Echo) -> tuple[Literal["check", "warning"], str]:
     if echo.outcome == "loud":
         return "warning", (
             "Too much of it is left, and I may interrupt myself. Turn the loudspeaker down, move "
-            "the microphone away, or use headphones. If somebody spoke, try again."
+            "the microphone away from it, or use headphones."
         )
+    if echo.outcome == "disturbed":
+        return "warning", "Something else was louder. Play it again when it is quiet."
     if echo.removed_db < 10:
         return (
             "check",
@@ -548,7 +570,7 @@ class Coming(QWidget):
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
         self._bar.setAccessibleName("Progress of the models")
-        self._words = _centred(label("", "caption", wrap=True))
+        self._words = _centred(label("", "quiet", wrap=True))
         self._fault = _centred(label("", "error", wrap=True))
         self._details = _centred(label("", "caption", wrap=True))
         self._details.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -635,10 +657,7 @@ class Coming(QWidget):
         if not begun:
             count = len(self._missing)
             what = "One model is" if count == 1 else f"{count} models are"
-            return (
-                f"{what} still to come, {size_in_words(left)}. They are fetched once, from the "
-                "makers' public pages; after that I need no network."
-            )
+            return f"{what} still to come, {size_in_words(left)}. After that I need no network."
         share = f"{100 * (self._total - left) // self._total} % of {size_in_words(self._total)}"
         if not busy:
             return f"{share} are here."

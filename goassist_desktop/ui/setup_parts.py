@@ -15,6 +15,7 @@ from goassist_desktop.ui.theme import CONTRAST, DARK, LIGHT, Choice, Colours, th
 
 WIDTH_PX: Final = 600
 """Of what is read: longer lines are hard to follow."""
+SIDE_PX: Final = 184
 
 
 class Finding(QWidget):
@@ -28,7 +29,8 @@ class Finding(QWidget):
         self._words.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         line = row(1, self._picture, self._words, 1)
         line.setStretch(2, 0)
-        line.setAlignment(self._picture, Qt.AlignmentFlag.AlignTop)
+        for one in (self._picture, self._words):
+            line.setAlignment(one, Qt.AlignmentFlag.AlignTop)
         self.setLayout(line)
         self.setMinimumHeight(theme().px(48))
         theme().changed.connect(self._restyle)
@@ -67,7 +69,7 @@ class Emblem(QWidget):
         theme().changed.connect(self._restyle)
 
     def sizeHint(self) -> QSize:
-        side = theme().px(184)
+        side = min(theme().px(SIDE_PX), SIDE_PX)  # where text is large there is no room to spare
         return QSize(side, side)
 
     def show_level(self, level: float) -> None:

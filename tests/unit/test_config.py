@@ -103,5 +103,17 @@ def test_addresses_are_host_and_port(file: Path) -> None:
     )
 
 
+def test_a_chosen_model_is_one_that_the_engine_can_read(file: Path) -> None:
+    chosen = {"models.recognition": "moonshine-tiny-en"}
+    with pytest.raises(ConfigError, match=r"engines.recognition = 'whisper' can not read it, 'moo"):
+        config.load(chosen, {})
+    engine = {"GOASSIST_ENGINES_RECOGNITION": "moonshine"}
+    assert config.load(chosen, engine).models.recognition == "moonshine-tiny-en"
+    with pytest.raises(
+        ConfigError, match=r"models.recognition = 'qwen.*must be one of faster.*, or empty"
+    ):
+        config.load({"models.recognition": "qwen2.5-coder-1.5b-instruct"}, {})
+
+
 def test_where_models_and_settings_lie_is_no_setting(file: Path) -> None:
     config.load({}, {"GOASSIST_CONFIG": "x", "GOASSIST_MODELS_DIR": "y"})
