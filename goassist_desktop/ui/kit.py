@@ -292,22 +292,26 @@ class Level(QWidget):
 class Page(QWidget):
     """A view with a title, whose content scrolls. `body` takes the cards."""
 
-    def __init__(self, title: str, what: str = "") -> None:
+    def __init__(self, title: str, what: str = "", *, scrolls: bool = True) -> None:
+        """`scrolls`: off for what fills the page and scrolls by itself."""
         super().__init__()
         self.setProperty("kind", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(title)
         self.head = row(label(title, "title"), 1)
-        inside = QWidget()
         self.body = column(gap=2 * GAP)
         self.body.setContentsMargins(0, 0, GAP, 4 * GAP)
-        holder = QVBoxLayout(inside)
-        holder.setContentsMargins(0, 0, 0, 0)
-        holder.addLayout(self.body)
-        holder.addStretch(1)
         outer = column(self.head, gap=2 * GAP)
         if what:
             outer.addWidget(label(what, "quiet", wrap=True))
-        outer.addWidget(scrolling(inside))
+        if scrolls:
+            inside = QWidget()
+            holder = QVBoxLayout(inside)
+            holder.setContentsMargins(0, 0, 0, 0)
+            holder.addLayout(self.body)
+            holder.addStretch(1)
+            outer.addWidget(scrolling(inside))
+        else:
+            outer.addLayout(self.body, 1)
         outer.setContentsMargins(4 * GAP, 3 * GAP, 3 * GAP, 0)
         self.setLayout(outer)
