@@ -13,12 +13,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from goassist_desktop.app import GivenUp, companions, engine_infos, loaded_engines, make_session
 from goassist_desktop.config import Config
 from goassist_desktop.conversing import beside
+from goassist_desktop.kept_session import KeptSession
 from goassist_desktop.pipeline import blendshapes
 from goassist_desktop.pipeline.blendshapes import Pose
 from goassist_desktop.pipeline.conversation import State
@@ -34,6 +36,7 @@ from goassist_desktop.pipeline.events import SessionEvent, StateChanged
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.session import Session
 from goassist_desktop.pipeline.workers import Engines
+from goassist_desktop.replay.recorder import Surroundings
 from goassist_desktop.ui.ports import Loading, Publish, Ready, Unable
 
 logger = logging.getLogger(__name__)
@@ -54,21 +57,35 @@ def _nothing(session: Session, endpoint: Endpoint) -> Iterable[Coroutine[Any, An
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Surroundings:
+class Venue:
     """Where a session is held, and what runs beside it."""
 
     endpoint: Callable[[Config], Endpoint] = _sound_card
     beside: Callable[[Session, Endpoint], Iterable[Coroutine[Any, Any, None]]] = _nothing
 
 
-class LocalAssistant:
-    """A `ports.Assistant` at this machine's sound card, unless `surroundings` says otherwise."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Held:
+    """The session that is going on."""
 
-    def __init__(
-        self, config: Config, publish: Publish, surroundings: Surroundings | None = None
-    ) -> None:
+    session: Session
+    endpoint: Endpoint
+    ask: Callable[..., None]
+    loop: asyncio.AbstractEventLoop
+    over: asyncio.Event
+
+    def soon(self, what: Callable[[], object]) -> None:
+        """In its event loop; never, if that has ended."""
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(what)
+
+
+class LocalAssistant:
+    """A `ports.Assistant` at this machine's sound card, unless `venue` says otherwise."""
+
+    def __init__(self, config: Config, publish: Publish, venue: Venue | None = None) -> None:
         self._publish = publish
-        self._surroundings = surroundings or Surroundings()
+        self._venue = venue or Venue()
         self._lock = threading.Lock()
         self._config = config  # as wanted; what is in use is an argument of what uses it
         self._wanted = threading.Event()  # there is something to do
@@ -76,10 +93,8 @@ class LocalAssistant:
         self._muted = False
         self._greeted = False
         self._thread: threading.Thread | None = None
-        self._session: Session | None = None
-        self._endpoint: Endpoint | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._over: asyncio.Event | None = None
+        self._kept = KeptSession()
+        self._held: _Held | None = None
 
     # -- ports.Assistant -------------------------------------------------------------------------
 
@@ -93,15 +108,20 @@ class LocalAssistant:
     def use(self, config: Config) -> None:
         with self._lock:
             before, self._config = self._config, config
-        endpoint = self._endpoint
-        if _devices(before) != _devices(config) and isinstance(endpoint, LocalEndpoint):
-            endpoint.use(*_devices(config))
+        held = self._held
+        if held is not None and _devices(before) != _devices(config):
+            if isinstance(held.endpoint, LocalEndpoint):
+                held.endpoint.use(*_devices(config))
+        if before.audio.push_to_talk != config.audio.push_to_talk:
+            self._ask("push_to_talk_only", config.audio.push_to_talk)
         if _conversation(before) != _conversation(config):
             self.restart()
 
     def restart(self) -> None:
         self._wanted.set()
-        self._in_loop(lambda: self._over.set() if self._over else None)
+        held = self._held
+        if held is not None:
+            held.soon(held.over.set)
 
     def close(self) -> None:
         self._closing = True
@@ -110,39 +130,42 @@ class LocalAssistant:
             self._thread.join(CLOSE_S)
 
     def say(self, text: str) -> None:
-        self._in_session(lambda session: session.say(text))
+        self._ask("say", text)
 
     def stop_talking(self) -> None:
-        self._in_session(lambda session: session.stop_talking())
+        self._ask("stop_talking")
 
     def mute(self, muted: bool) -> None:
         self._muted = muted
-        self._in_session(lambda session: session.mute(muted))
+        self._ask("mute", muted)
 
     def push_to_talk(self, pressed: bool) -> None:
-        self._in_session(lambda session: session.push_to_talk(pressed))
+        self._ask("push_to_talk", pressed)
+
+    def sleep(self) -> None:
+        self._ask("sleep", self._config.kiosk.wake_word)
 
     def level_db(self) -> float:
-        session = self._session
-        return SILENT_DB if session is None else session.level_db
+        held = self._held
+        return SILENT_DB if held is None else held.session.level_db
 
     def pose(self) -> Pose:
-        session = self._session
-        if session is None:
+        held = self._held
+        if held is None:
             return Pose(0.0, blendshapes.rest(), (0.0, 0.0, 0.0), False, 0.0)
-        return session.face.pose()
+        return held.session.face.pose()
 
     def shown(self, pose: Pose) -> None:
-        session = self._session
-        if session is not None:
-            session.face.shown(pose)
+        held = self._held
+        if held is not None:
+            held.session.face.shown(pose)
 
     def face_offsets_ms(self) -> Sequence[float]:
-        session = self._session
-        return () if session is None else tuple(session.face.offsets_ms)
+        held = self._held
+        return () if held is None else tuple(held.session.face.offsets_ms)
 
     def keep_session(self, folder: Path) -> None:
-        raise NotImplementedError
+        self._kept.keep(folder)
 
     # -- the thread ------------------------------------------------------------------------------
 
@@ -171,14 +194,14 @@ class LocalAssistant:
         began = time.monotonic()
         with loaded_engines(config, self._give_up(config)) as engines:
             while not self._closing and _engines(self._config) == _engines(config):
-                asyncio.run(self._converse(self._config, engines, began))
+                self._hold_one(self._config, engines, began)
                 began = time.monotonic()
         self._wanted.set()
 
     def _give_up(self, config: Config) -> Callable[[], bool]:
         return lambda: self._closing or _engines(self._config) != _engines(config)
 
-    async def _converse(self, config: Config, engines: Engines, began: float) -> None:
+    def _hold_one(self, config: Config, engines: Engines, began: float) -> None:
         """One session, until it is to be over."""
         ready = False
 
@@ -189,40 +212,35 @@ class LocalAssistant:
                 self._publish(Ready(tuple(engine_infos(engines)), time.monotonic() - began))
             self._publish(event)
 
-        endpoint = self._surroundings.endpoint(config)
-        session = make_session(config, engines, endpoint, publish)
-        session.mute(self._muted)
-        if not self._greeted and config.persona.greeting:
-            session.greet(config.persona.greeting)
-        self._greeted = True
-        over = asyncio.Event()
-        self._loop, self._over = asyncio.get_running_loop(), over
-        self._session, self._endpoint = session, endpoint
+        endpoint = self._venue.endpoint(config)
+        with self._kept.recorded(config, engines, endpoint, publish) as made_of:
+            made_of.run(self._converse(config, made_of, endpoint))
+
+    async def _converse(self, config: Config, made_of: Surroundings, endpoint: Endpoint) -> None:
+        session = make_session(config, made_of.engines, made_of.endpoint, made_of.publish)
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        self._held = _Held(session, endpoint, made_of.ask, loop, over)
         if self._closing or self._config is not config:
             over.set()  # said before there was anybody to hear it
+        if self._muted:
+            made_of.ask(session.mute, True)
+        if not self._greeted and config.persona.greeting:
+            made_of.ask(session.greet, config.persona.greeting)
+        self._greeted = True
         services = (
-            *companions(config, session, publish),
-            *self._surroundings.beside(session, endpoint),
+            *companions(config, session, made_of.publish),
+            *self._venue.beside(session, endpoint),
         )
         try:
             await beside(over.wait(), session.run(), *services)
         finally:
-            self._session = self._endpoint = None
-            self._loop = self._over = None
+            self._held = None
 
-    def _in_session(self, ask: Callable[[Session], None]) -> None:
-        session = self._session
-        if session is not None:
-            self._in_loop(lambda: ask(session))
-
-    def _in_loop(self, what: Callable[[], object]) -> None:
-        loop = self._loop
-        if loop is None:
-            return
-        try:
-            loop.call_soon_threadsafe(what)
-        except RuntimeError:  # it was closed between the two lines
-            return
+    def _ask(self, name: str, *what: str | bool) -> None:
+        """Of the session, if there is one: the request of this name."""
+        held = self._held
+        if held is not None:
+            held.soon(lambda: held.ask(getattr(held.session, name), *what))
 
 
 def _devices(config: Config) -> tuple[str | None, str | None]:
@@ -231,7 +249,7 @@ def _devices(config: Config) -> tuple[str | None, str | None]:
 
 def _engines(config: Config) -> tuple[object, ...]:
     """What engines are made with: another value means other engines."""
-    return config.profile, config.engines, config.face
+    return config.profile, config.engines, config.models, config.face, config.persona.voice
 
 
 def _conversation(config: Config) -> Config:
@@ -239,7 +257,9 @@ def _conversation(config: Config) -> Config:
     default = Config()
     return dataclasses.replace(
         config,
-        audio=dataclasses.replace(config.audio, input_device="", output_device=""),
+        audio=dataclasses.replace(
+            config.audio, input_device="", output_device="", push_to_talk=False
+        ),
         persona=dataclasses.replace(config.persona, head=default.persona.head, greeting=""),
         window=default.window,
         privacy=dataclasses.replace(config.privacy, keep_history=False),

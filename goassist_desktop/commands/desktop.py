@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from rich.console import Console
 
+from goassist_desktop import config as configuration
 from goassist_desktop import screen
 from goassist_desktop.commands import live, settings
 
@@ -23,8 +25,19 @@ def run(args: argparse.Namespace) -> int:
     if fault := screen.fault():
         Console(highlight=False).print(f"  No window: {fault}.", style="yellow", markup=False)
         return live.run(args)
-    from goassist_desktop.commands.desktop_parts import parts
-    from goassist_desktop.ui.program import Program
+    return _in_a_window(args)
 
-    config = settings.configured(args)
-    return Program(config, parts(config)).run()
+
+def _in_a_window(args: argparse.Namespace) -> int:
+    from goassist_desktop import log_file
+    from goassist_desktop.ui.program import Program, load_config
+    from goassist_desktop.window_parts import Ledger, parts
+
+    flags = settings.flags(args)
+    config = load_config(partial(configuration.load, flags), configuration.default_path())
+    if config is None:
+        return 0  # they chose to quit
+    ledger = Ledger()
+    with log_file.open_log(ledger.take) as log, log_file.hook_exceptions(ledger.bug):
+        ledger.log = log
+        return Program(config, parts(flags, ledger)).run()

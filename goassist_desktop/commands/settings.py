@@ -22,10 +22,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def configured(args: argparse.Namespace) -> Config:
     """The settings in force. Raises ConfigError."""
-    flags = {}
+    return config.load(flags(args))
+
+
+def flags(args: argparse.Namespace) -> dict[str, str]:
+    """What was overridden: key -> text. Raises ConfigError."""
+    found = {}
     for setting in args.settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise ConfigError(f"--set {setting}: must be KEY=VALUE")
-        flags[key.strip()] = value.strip()
-    return config.load(flags)
+        found[key.strip()] = value.strip()
+    return found

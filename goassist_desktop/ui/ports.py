@@ -74,6 +74,10 @@ class Assistant(Protocol):
     def push_to_talk(self, pressed: bool) -> None:
         """Held down, the microphone is heard and a reply ends; let go, the turn is over at once."""
 
+    def sleep(self) -> None:
+        """End what goes on, forget the conversation, and answer nobody before the configured wake
+        word is said; before anything is, without one."""
+
     def level_db(self) -> float:
         """Loudness of the microphone's newest block after echo cancellation, dB of full scale."""
 

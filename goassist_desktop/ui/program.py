@@ -8,18 +8,41 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import psutil
-from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QObject, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QApplication, QWidget
 
+from goassist_desktop import config as configuration
+from goassist_desktop import history_store
 from goassist_desktop.config import Config
+from goassist_desktop.history_store import HistoryStore
+from goassist_desktop.pipeline.errors import ConfigError
+from goassist_desktop.pipeline.events import TurnClosed
+from goassist_desktop.sound_check import Card
+from goassist_desktop.ui import setup
 from goassist_desktop.ui.bridge import Bridge
+from goassist_desktop.ui.history import HistoryPage
+from goassist_desktop.ui.latency import LatencyPage
+from goassist_desktop.ui.models import Downloads, ModelsPage
 from goassist_desktop.ui.ports import Assistant, AssistantEvent, Publish, Ready
 from goassist_desktop.ui.pulse import Pulse
+from goassist_desktop.ui.settings import BrokenConfigDialog, SettingsPage, SettingsServices
+from goassist_desktop.ui.setup import Setup
+from goassist_desktop.ui.theme import theme
 from goassist_desktop.ui.window import MainWindow
 
 logger = logging.getLogger(__name__)
+
+SECTIONS: Final = {
+    "sound-settings": "Sound",
+    "engine-settings": "Engines",
+    "face-settings": "Face",
+    "diagnostics": "Data and privacy",
+}
+"""What the button of a banner asks for -> the section of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,56 +50,175 @@ class Parts:
     """What the program is given by who knows the pipeline."""
 
     assistant: Callable[[Config, Publish], Assistant]
-    save: Callable[[Mapping[str, object]], Config]
-    """Settings to keep. What is in force afterwards; raises ConfigError."""
+    settings: SettingsServices
+    card: Card
+    """For the first start: the devices, before the conversation has them."""
+    state: Path
+    """The folder of what is remembered from start to start."""
+
+
+def load_config(load: Callable[[], Config], path: Path) -> Config | None:
+    """The settings; where they can not be read, somebody is asked. None: they want to quit."""
+    while True:
+        try:
+            return load()
+        except ConfigError as error:
+            application()
+            theme().use("system")
+            if not BrokenConfigDialog(str(error), path).exec():
+                return None
 
 
 class Program(QObject):
     """One window and one assistant, from start to end. `run` returns the exit status."""
 
+    asked = Signal(object)
+    """Something to do on Qt's thread, from any other."""
+
+    _keeping = Signal(bool)
+
     def __init__(self, config: Config, parts: Parts) -> None:
-        self.application = _application()
+        self._application = application()
         super().__init__()
         self.config = config
         self._parts = parts
-        self._bridge = Bridge()
-        self._bridge.happened.connect(self._take)
-        self.assistant = parts.assistant(config, self._bridge.post)
+        bridge = self._bridge = Bridge()
+        bridge.happened.connect(self._take)
+        self.asked.connect(lambda do: do())
+        self.assistant = parts.assistant(config, bridge.post)
         self.pulse = Pulse(self)
-        self.window = MainWindow(self.assistant, config, {})
-        self.window.closing.connect(self.leave)
+        self.downloads = Downloads()
+        self.history = HistoryStore(history_store.default_path(), bridge.post)
+        self.turns: dict[int, TurnClosed] = {}
+        theme().use(config.window.theme, config.window.text_scale)
+        self.latency = LatencyPage(self.assistant.face_offsets_ms, self._frame_times_ms)
+        self._settings: SettingsPage | None = None
+        self._models: ModelsPage | None = None
+        window = self.window = MainWindow(
+            self.assistant,
+            config,
+            {
+                "Latency": ("latency", lambda: self.latency),
+                "History": ("history", self._make_history),
+                "Models": ("download", self._models_page),
+                "Settings": ("settings", self._settings_page),
+            },
+        )
+        window.closing.connect(self.leave)
+        window.wanted.connect(self._help)
+        window.turn_chosen.connect(self._show_turn)
+        window.felt_wrong.connect(self._felt_wrong)
+        window.captions_wanted.connect(lambda on: self.change({"window.captions": on}))
 
     def run(self) -> int:
         self.window.show()
         QTimer.singleShot(0, self._begin)
-        status = self.application.exec()
+        status = self._application.exec()
         self.assistant.close()
+        self.downloads.close()
+        self.history.close()
         return status
+
+    def change(self, changes: Mapping[str, object]) -> None:
+        """Change settings, and keep them."""
+        self._settings_page().editing.put(changes)
 
     def leave(self) -> None:
         """The window goes at once; the conversation ends behind it."""
         self.window.hide()
         self.window.stage.close_face()
-        self.application.quit()
+        self._application.quit()
+
+    # -- the start -------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         """The window is on the screen: now the heavy things."""
         logger.info("window shown %.2f s after the start", _age_s())
-        self.assistant.start()
+        state = self._parts.state / "setup.json"
+        if setup.needed(state):
+            services = setup.Services(
+                self.config, self.change, self.downloads, self._parts.card, state
+            )
+            first = Setup(self.assistant, services)
+            first.finished.connect(self.window.uncover)
+            self.window.cover(first)
+        else:
+            self.assistant.start()
+
+    # -- what happens ----------------------------------------------------------------------------
 
     def _take(self, event: AssistantEvent) -> None:
         if isinstance(event, Ready):
             logger.info("ready to talk %.2f s after the start", _age_s())
+            self.history.begin(self.config.persona.name)
+        if isinstance(event, TurnClosed):
+            self.turns[event.turn_id] = event
+            if self.config.privacy.keep_history:
+                self.history.take(event)
         self.window.take(event)
+        self.latency.take(event)
+        if self._settings is not None:
+            self._settings.happened(event)
+
+    def _apply(self, changes: Mapping[str, object]) -> None:
+        """Settings were changed in the window: they are in force from here on."""
+        self.config = configuration.changed(self.config, changes)
+        self.assistant.use(self.config)
+        self.window.use(self.config)
+        self._keeping.emit(self.config.privacy.keep_history)
+        if self._models is not None:
+            self._models.use_config(self.config)
+
+    def _help(self, wanted: str) -> None:
+        """The button of a banner was pressed."""
+        if wanted in SECTIONS:
+            self.window.show_view("Settings")
+            self._settings_page().open(SECTIONS[wanted])
+        elif wanted == "models":
+            self.window.show_view("Models")
+        elif wanted == "retry":
+            self.assistant.restart()
+        elif wanted == "open-config":
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._parts.settings.config_file)))
+
+    def _show_turn(self, turn_id: int) -> None:
+        self.window.show_view("Latency")
+        self.latency.choose(turn_id)
+
+    def _felt_wrong(self, turn_id: int) -> None: ...
+
+    # -- views -----------------------------------------------------------------------------------
+
+    def _settings_page(self) -> SettingsPage:
+        if self._settings is None:
+            self._settings = SettingsPage(
+                self.assistant, self.config, self._apply, self._parts.settings
+            )
+        return self._settings
+
+    def _make_history(self) -> HistoryPage:
+        page = HistoryPage(self.history, self.config.privacy.keep_history)
+        page.keep.connect(lambda on: self.change({"privacy.keep_history": on}))
+        self._keeping.connect(page.set_keeping)
+        return page
+
+    def _models_page(self) -> QWidget:
+        if self._models is None:
+            self._models = ModelsPage(self.config, self.downloads, self.change)
+        return self._models
+
+    def _frame_times_ms(self) -> list[float]:
+        return self.window.stage.faces.frame_times_ms()
 
 
-def _application() -> QApplication:
-    application = QApplication.instance() or QApplication(sys.argv[:1])
-    assert isinstance(application, QApplication)
-    application.setApplicationName("GoAssist")
-    application.setDesktopFileName("goassist")
-    application.setQuitOnLastWindowClosed(False)
-    return application
+def application() -> QApplication:
+    """The one there is, or a new one."""
+    made = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(made, QApplication)
+    made.setApplicationName("GoAssist")
+    made.setDesktopFileName("goassist")
+    made.setQuitOnLastWindowClosed(False)
+    return made
 
 
 def _age_s() -> float:

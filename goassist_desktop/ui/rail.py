@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QFocusEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QWidget
 
 from goassist_desktop.ui.kit import column
@@ -13,6 +13,8 @@ from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.theme import GAP, RADIUS, theme
 
 WIDTH: Final = 88
+BY_KEYBOARD: Final = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+"""Only who moves by keyboard wants to see where the focus is."""
 
 
 class _Tab(QAbstractButton):
@@ -21,6 +23,7 @@ class _Tab(QAbstractButton):
     def __init__(self, icon: str, name: str) -> None:
         super().__init__()
         self._icon = icon
+        self._by_keyboard = False
         self.setText(name)
         self.setAccessibleName(name)
         self.setCheckable(True)
@@ -28,6 +31,14 @@ class _Tab(QAbstractButton):
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         theme().changed.connect(self.updateGeometry)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self._by_keyboard = event.reason() in BY_KEYBOARD
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._by_keyboard = False
+        super().focusOutEvent(event)
 
     def sizeHint(self) -> QSize:
         return QSize(theme().px(WIDTH - 2 * GAP), theme().px(64))
@@ -37,7 +48,7 @@ class _Tab(QAbstractButton):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        if self.hasFocus():
+        if self._by_keyboard:
             painter.setPen(QPen(style.colour("accent"), 2))
         fill = "accent_soft" if chosen else "hover" if self.underMouse() else "window"
         painter.setBrush(style.colour(fill))

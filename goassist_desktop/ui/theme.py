@@ -126,11 +126,11 @@ class Theme(QObject):
         self.colours = DARK
         self.scale = 1.0
         """Of text, and of what holds it."""
-        self._choice: Choice = "system"
+        self._choice = "system"
         hints = QApplication.styleHints()
         hints.colorSchemeChanged.connect(lambda _: self.use(self._choice, self.scale))
 
-    def use(self, choice: Choice, scale: float = 1.0) -> None:
+    def use(self, choice: str, scale: float = 1.0) -> None:
         """Restyle the whole program. "system" is light or dark as the desktop has it."""
         self._choice, self.scale = choice, scale
         self.colours = {"dark": DARK, "light": LIGHT, "contrast": CONTRAST}.get(

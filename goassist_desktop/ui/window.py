@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
@@ -70,9 +71,12 @@ class MainWindow(QMainWindow):
         first = {TALK: "talk"} | {name: icon for name, icon in icons.items() if name not in last}
         self._rail = Rail(first, last)
         content = QWidget()
-        content.setLayout(row(self._rail, column(self.banner, self._stack, gap=0), gap=0))
-        content.layout().setStretch(1, 1)  # type: ignore[union-attr]
-        self.setCentralWidget(content)
+        sides = row(self._rail, gap=0)
+        sides.addLayout(column(self.banner, self._stack, gap=0), 1)
+        content.setLayout(sides)
+        self._layers = QStackedWidget()
+        self._layers.addWidget(content)
+        self.setCentralWidget(self._layers)
         self.setMinimumSize(*LEAST)
         self.setWindowTitle("GoAssist")
         self._shortcuts = self._make_shortcuts()
@@ -93,9 +97,10 @@ class MainWindow(QMainWindow):
         self.stage.set_person(config.persona.head)
         self.stage.show_captions(config.window.captions)
         self.controls.show_captions(config.window.captions)
-        self.controls.offer_push_to_talk(config.audio.push_to_talk)
+        self.controls.show_push_to_talk(config.audio.push_to_talk)
         self._push_to_talk = config.audio.push_to_talk
         self._who.setText(config.persona.name)
+        self.transcript.use_name(config.persona.name)
 
     def show_view(self, name: str) -> QWidget:
         """Bring a view to the front, and make it first if need be."""
@@ -104,6 +109,19 @@ class MainWindow(QMainWindow):
         self._rail.show_chosen(name)
         self._stack.setCurrentWidget(self._views[name])
         return self._views[name]
+
+    def cover(self, with_what: QWidget) -> None:
+        """Show nothing but this, until `uncover`."""
+        self._layers.addWidget(with_what)
+        self._layers.setCurrentWidget(with_what)
+        with_what.setFocus()
+
+    def uncover(self) -> None:
+        covering = self._layers.currentWidget()
+        self._layers.setCurrentIndex(0)
+        if covering is not None and covering is not self._layers.currentWidget():
+            self._layers.removeWidget(covering)
+            covering.deleteLater()
 
     def begin_anew(self) -> None:
         """Forget the conversation, and show an empty page."""
@@ -120,7 +138,9 @@ class MainWindow(QMainWindow):
         words = QWidget()
         words.setMinimumWidth(theme().px(TRANSCRIPT[0]))
         words.setMaximumWidth(theme().px(TRANSCRIPT[1]))
-        words.setLayout(column(row(self._who, 1, anew), self.transcript))
+        head = row(self._who, 1, anew)
+        head.setContentsMargins(2 * GAP, 0, 0, 0)  # as far in as the words below
+        words.setLayout(column(head, self.transcript))
         seen = column(self.stage, self.controls, gap=2 * GAP)
         seen.setStretch(0, 1)
         sides = row(gap=4 * GAP)
@@ -159,15 +179,15 @@ class MainWindow(QMainWindow):
 
     def _make_shortcuts(self) -> list[Shortcut]:
         views = [
-            Shortcut(f"Ctrl+{number}", name, lambda name=name: self.show_view(name))
+            Shortcut(f"Ctrl+{number}", name, partial(self.show_view, name))
             for number, name in enumerate(self._rail.names, start=1)
         ]
         shortcuts = [
-            Shortcut("Ctrl+M", "Mute or unmute the microphone", self.controls.toggle_mute),
+            Shortcut("Ctrl+M", "Mute or unmute the microphone", self._toggle_mute),
             Shortcut("Esc", "Stop the reply", self._assistant.stop_talking),
             Shortcut("Ctrl+L", "Type a message", self._type),
             Shortcut("Ctrl+N", "New conversation", self.begin_anew),
-            Shortcut("Ctrl+T", "Captions on or off", self.controls.toggle_captions),
+            Shortcut("Ctrl+T", "Captions on or off", self._toggle_captions),
             *views,
             Shortcut("F11", "Full screen", self._toggle_full_screen),
             Shortcut("F1", "These shortcuts", self._show_shortcuts),
@@ -180,9 +200,15 @@ class MainWindow(QMainWindow):
             self.addAction(action)
         return shortcuts
 
+    def _toggle_mute(self) -> None:
+        self.controls.mute_button.click()
+
+    def _toggle_captions(self) -> None:
+        self.controls.captions_button.click()
+
     def _type(self) -> None:
         self.show_view(TALK)
-        self.controls.focus_input()
+        self.controls.write()
 
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)

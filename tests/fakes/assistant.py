@@ -47,6 +47,9 @@ class ScriptedAssistant:
     def push_to_talk(self, pressed: bool) -> None:
         self.asked.append(("push_to_talk", pressed))
 
+    def sleep(self) -> None:
+        self.asked.append(("sleep",))
+
     def level_db(self) -> float:
         return self.level
 

@@ -1,0 +1,137 @@
+"""What the window is given: the assistant, and what its settings ask of the rest of the program."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from goassist_desktop import (
+    app,
+    diagnostics,
+    doctor,
+    log_file,
+    playing,
+    settings_file,
+    shipped,
+    stored,
+)
+from goassist_desktop import config as configuration
+from goassist_desktop.assistant import LocalAssistant
+from goassist_desktop.avatar import Picture, open_face
+from goassist_desktop.config import Config
+from goassist_desktop.pipeline.blendshapes import Pose, rest
+from goassist_desktop.pipeline.endpoints import sound_card
+from goassist_desktop.pipeline.errors import GoAssistError
+from goassist_desktop.pipeline.events import Notice, TurnClosed
+from goassist_desktop.pipeline.protocols import EngineInfo
+from goassist_desktop.sound_check import SoundCard
+from goassist_desktop.ui.ports import AssistantEvent, Publish, Ready
+from goassist_desktop.ui.program import Parts
+from goassist_desktop.ui.settings import SettingsServices
+
+KEPT_TURNS: Final = 500
+
+
+class Ledger:
+    """Passes events on to log and window, and remembers what a report needs. From any thread."""
+
+    def __init__(self) -> None:
+        self.log: log_file.Log | None = None
+        self.engines: Sequence[EngineInfo] = ()
+        self.turns: deque[TurnClosed] = deque(maxlen=KEPT_TURNS)
+        self._waiting: list[AssistantEvent] = []
+        self._publish: Publish = self._waiting.append
+
+    def connect(self, publish: Publish) -> None:
+        """There is a window now. It is told what came before it."""
+        self._publish = publish
+        for event in self._waiting:
+            publish(event)
+
+    def take(self, event: AssistantEvent) -> None:
+        match event:
+            case TurnClosed():
+                self.turns.append(event)
+            case Ready(engines):
+                self.engines = engines
+                if self.log is not None:
+                    self.log.begin_session()
+        if self.log is not None:
+            self.log.take(event)
+        self._publish(event)
+
+    def bug(self, what: str) -> None:
+        """An error nobody caught: it was logged."""
+        self._publish(Notice("error", f"something went wrong inside the program ({what})"))
+
+
+def parts(flags: Mapping[str, str], ledger: Ledger) -> Parts:
+    """`flags`: the settings that the command line decided."""
+
+    def assistant(config: Config, publish: Publish) -> LocalAssistant:
+        ledger.connect(publish)
+        return LocalAssistant(config, ledger.take)
+
+    return Parts(
+        assistant=assistant,
+        settings=_settings(flags, ledger),
+        card=SoundCard(),
+        state=Path(platformdirs.user_state_dir("goassist", appauthor=False)),
+    )
+
+
+def _settings(flags: Mapping[str, str], ledger: Ledger) -> SettingsServices:
+    path = configuration.default_path()
+
+    def export(target: Path, with_words: bool) -> None:
+        diagnostics.export(
+            target,
+            configuration.load(flags),
+            include_words=with_words,
+            engines=ledger.engines,
+            turns=tuple(ledger.turns),
+        )
+
+    return SettingsServices(
+        config_file=path,
+        save=partial(settings_file.change, path),
+        devices=sound_card.list_devices_now,
+        test_tone=playing.test_tone,
+        preview=playing.preview,
+        portrait=_portrait,
+        system_prompt=app.system_prompt,
+        stored=lambda: [one.words for one in stored.what_is_stored() if one.kind != "models"],
+        delete_everything=_delete_everything,
+        export_diagnostics=export,
+        examine=doctor.examine_silently,
+        licences=_licences,
+        version=metadata.version(doctor.DISTRIBUTION),
+        outside=configuration.outside(flags),
+    )
+
+
+def _delete_everything() -> None:
+    left = stored.delete_all(keep_models=True).left
+    if left:
+        raise GoAssistError("; ".join(f"{one.path}: {one.why}" for one in left))
+
+
+def _portrait(person: str, width: int, height: int) -> Picture:
+    face = open_face(person, width, height, lambda notice: None)
+    try:
+        return face.draw(Pose(0.0, rest(), (0.0, 0.0, 0.0), False, 0.0))
+    finally:
+        face.close()
+
+
+def _licences() -> list[tuple[str, str]]:
+    return [
+        (title, (shipped.folder() / name).read_text(encoding="utf-8"))
+        for title, name in (("GoAssist Desktop", "../LICENSE"), ("Models", "LICENCES.md"))
+    ]
