@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from goassist_desktop.pipeline import clock as mark
+from goassist_desktop.pipeline.barge_in import Interruptions, weigh_over
 from goassist_desktop.pipeline.clock import INTERVALS, Marks, SampleClock
 from goassist_desktop.pipeline.conversation import Command, Event, State, step
 from goassist_desktop.pipeline.ears import Ears
@@ -19,7 +20,6 @@ from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import (
     Attention,
-    BargeIn,
     EarsEvent,
     Notice,
     PartialText,
@@ -35,10 +35,11 @@ from goassist_desktop.pipeline.events import (
     UserText,
     WorkFailed,
 )
-from goassist_desktop.pipeline.evidence import Evidence, is_stop, repeats, weigh
+from goassist_desktop.pipeline.evidence import Evidence, is_stop
 from goassist_desktop.pipeline.face import Face
 from goassist_desktop.pipeline.frames import Message, Samples, Speech
 from goassist_desktop.pipeline.history import History
+from goassist_desktop.pipeline.microphone import Switch
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.resampling import at_rate, joined
 from goassist_desktop.pipeline.speaker import Speaker
@@ -48,34 +49,17 @@ from goassist_desktop.pipeline.workers import Engines
 
 WARMUP_TURNS = 3
 WARMUP_MS = 60_000
-WORDLESS_READINGS = 3
-"""Held, and still no real words after this many readings: we go on speaking."""
 CLOSE_S = 0.5
 """The longest wait, at the end, for an engine in the middle of something."""
 RIPEN_MS = 900
 """A decision waits this much longer for the first clause of the reply: until then nothing could be
 said, and the user may still go on."""
-RESUME_MS = 350
-"""Held, and nothing said in words: after this much silence we go on. They may be between two
-syllables: the silence before the second one of "stop talking" is 250 ms long, noise included."""
 UNCLEAR_MS = 1000
 """Speech this long without a word in it is answered with a question, once in a row …"""
 UNCLEAR_WAIT_MS = 600
 """… after this much silence: without words nothing else tells whether they have finished."""
-CALM_MS = 10_000
-"""Fades for nothing are remembered for so long: music with a beat, or a hum that our own voice can
-not be told from, would else cut the same word for ever."""
-WEAK_FADES = 2
-"""After so many only speech fades us …"""
-STRONG_FADES = 4
-"""… and after so many only words stop us, until it was calm for CALM_MS."""
-
-
 CALLED = "Yes?"
 """Said to who called us by our name, and no more."""
-RELEASE_MS = 100
-"""The microphone stays open for so long after the key to talk was let go: fingers are faster than
-last words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,19 +185,12 @@ class Session:
         self._question: _Question | None = None  # what the user said, up to the last pause
         self._unanswered = ""  # what they said before, to which not one word was heard
         self._marks = Marks()
-        self._barge_ins: list[BargeIn] = []
-        self._onset_ms = 0.0
+        self._over_us = Interruptions()
         self._ripening: float | None = None  # when the ears said that the turn is over
-        self._wordless_readings = 0
-        self._resume_at_ms: float | None = None  # held, unless they go on before
-        self._resumed_ms: list[float] = []  # when we fell silent for nothing
         self._asked_again = False
         self._asleep = False
         self._wake_word = ""  # to be said, or just said and not answered yet
-        self._muted = False
-        self._only_while_pressed = settings.push_to_talk
-        self._pressed = False
-        self._released_ms: float | None = None  # and the microphone is still open
+        self._microphone = Switch(only_pressed=settings.push_to_talk)
         self._broken = False
         self._prefilling: asyncio.Future[None] | None = None
         self._background: set[asyncio.Future[None]] = set()
@@ -232,7 +209,7 @@ class Session:
         def notify(notice: Notice) -> None:
             loop.call_soon_threadsafe(self._publish, notice)
 
-        self._turn_microphone()
+        self._switch()
         try:
             self._endpoint.start(self._speaker, deliver, notify)
             await self._feed(Event.START)
@@ -271,8 +248,8 @@ class Session:
     def mute(self, muted: bool) -> None:
         """Whether nobody looks at the microphone, but while the key to talk is held down. From the
         event loop only."""
-        self._muted = muted
-        self._turn_microphone()
+        self._microphone.muted = muted
+        self._switch()
 
     def push_to_talk(self, pressed: bool) -> None:
         """The key to talk. From the event loop only.
@@ -280,30 +257,27 @@ class Session:
         While it is held down the microphone is heard, and no silence ends the user's turn. To press
         it ends a reply that is heard; letting go ends the turn at once.
         """
-        if pressed == self._pressed:
+        if pressed == self._microphone.pressed:
             return
-        self._pressed = pressed
         if pressed:
-            self._released_ms = None
+            self._microphone.press()
             self._ears.hold_open()
             self._inbox.put_nowait(_KeyPressed())
         else:
-            self._released_ms = self.clock.now_ms
-        self._turn_microphone()
+            self._microphone.release(self.clock.now_ms)
+        self._switch()
 
     def push_to_talk_only(self, only: bool) -> None:
         """Whether the microphone is heard only while the key to talk is held down, from now on.
         From the event loop only."""
-        self._only_while_pressed = only
-        self._turn_microphone()
+        self._microphone.only_pressed = only
+        self._switch()
 
-    def _turn_microphone(self) -> None:
-        """On or off."""
-        open_ = self._pressed or self._released_ms is not None
-        muted = (self._muted or self._only_while_pressed) and not open_
-        if self._endpoint.muted and not muted:
+    def _switch(self) -> None:
+        """The microphone, on or off."""
+        if self._endpoint.muted and self._microphone.heard:
             self._ears.forget_background()
-        self._endpoint.muted = muted
+        self._endpoint.muted = not self._microphone.heard
 
     def sleep(self, wake_word: str = "") -> None:
         """End what goes on, forget the conversation, and answer nobody before this word is said;
@@ -344,14 +318,12 @@ class Session:
 
     def _listen(self, block: Samples) -> None:
         self._ears.hear(block)
-        if self._released_ms is not None and self.clock.now_ms - self._released_ms >= RELEASE_MS:
-            self._released_ms = None
-            self._turn_microphone()
+        if self._microphone.let_go(self.clock.now_ms):
+            self._switch()
             self._ears.finish()
         self.face.watch()
-        due = self._resume_at_ms is not None and self.clock.now_ms >= self._resume_at_ms
-        if due and not self._ears.hearing:
-            self._resume_at_ms = None
+        if self._over_us.waited(self.clock.now_ms) and not self._ears.hearing:
+            self._over_us.wait_no_more()
             self._inbox.put_nowait(_NothingSaid())
         turn = self._turn
         if turn is None:
@@ -404,8 +376,7 @@ class Session:
     async def _handle(self, happening: _Happening) -> None:
         match happening:
             case SpeechSuspected(onset_ms):
-                if self.state is State.SPEAKING and self._trusts(WEAK_FADES):
-                    self._onset_ms = onset_ms
+                if self.state is State.SPEAKING and self._worth_a_fade(onset_ms, speech=False):
                     await self._feed(Event.ONSET)
             case SuspicionEnded():
                 if self.state is State.HELD:
@@ -414,14 +385,12 @@ class Session:
                 if self.state is State.HELD:
                     await self._feed(Event.NO_WORDS)
             case SpeechStarted(onset_ms):
-                self._resume_at_ms = None
+                self._over_us.wait_no_more()
                 if self._asleep:
                     return
                 self._publish(happening)
-                if self.state is State.SPEAKING and not self._trusts(STRONG_FADES):
+                if self.state is State.SPEAKING and not self._worth_a_fade(onset_ms, speech=True):
                     return  # words will tell
-                if self.state is not State.HELD:
-                    self._onset_ms = onset_ms
                 await self._feed(Event.ONSET)
             case PartialText(text):
                 if (words := self._meant_for_us(text)) is not None:
@@ -461,14 +430,8 @@ class Session:
                     raise error
                 self._publish(Notice("error", str(error)))
 
-    def _trusts(self, fades: int) -> bool:
-        """Whether evidence is worth a fade: not after so many for nothing. Asking is remembered."""
-        now = self.clock.now_ms
-        self._resumed_ms = [ms for ms in self._resumed_ms if now - ms < CALM_MS]
-        if len(self._resumed_ms) < fades:
-            return True
-        self._resumed_ms = [now] * len(self._resumed_ms)
-        return False
+    def _worth_a_fade(self, onset_ms: float, *, speech: bool) -> bool:
+        return self._over_us.worth_a_fade(onset_ms, self.clock.now_ms, speech=speech)
 
     async def _on_partial(self, text: str) -> None:
         """While the user speaks over us: stop at the first real words, not at their end."""
@@ -478,10 +441,8 @@ class Session:
             return
         if self._weigh(text) in (Evidence.WORDS, Evidence.STOP):
             await self._interrupt(Event.WORDS)
-        elif self.state is State.HELD:
-            self._wordless_readings += 1
-            if self._wordless_readings >= WORDLESS_READINGS:
-                await self._feed(Event.NO_WORDS)
+        elif self.state is State.HELD and self._over_us.wordless_reading():
+            await self._feed(Event.NO_WORDS)
 
     def _read_ahead(self, text: str) -> None:
         """The last word may still change: then the model reads only that again."""
@@ -489,11 +450,7 @@ class Session:
             self._prefill(text)
 
     def _weigh(self, text: str) -> Evidence:
-        evidence = weigh(text)
-        if evidence is Evidence.WORDS and self._turn is not None:
-            if repeats(text, self._turn.heard_text):
-                return Evidence.NOTHING
-        return evidence
+        return weigh_over("" if self._turn is None else self._turn.heard_text, text)
 
     async def _on_pause(self, paused: SpeechPaused) -> None:
         if self.state in (State.SPEAKING, State.HELD):
@@ -506,7 +463,7 @@ class Session:
                     await self._interrupt(Event.WORDS)
                 case _:
                     if self.state is State.HELD:
-                        self._resume_at_ms = paused.offset_ms + RESUME_MS
+                        self._over_us.wait_for_more(paused.offset_ms)
                     else:
                         self._ears.forget()
                     return
@@ -576,13 +533,13 @@ class Session:
 
     async def _interrupt(self, event: Event) -> None:
         if self.state is State.SPEAKING:  # resumed while they spoke on, and now there are words
-            self._onset_ms = self.clock.now_ms
+            self._over_us.words_at(self.clock.now_ms)
             await self._feed(Event.ONSET)
         await self._feed(event)
 
     async def _nothing_understood(self, paused: SpeechPaused) -> None:
         long_enough = paused.offset_ms - paused.onset_ms >= UNCLEAR_MS
-        if long_enough and not self._asked_again and not self._pressed:
+        if long_enough and not self._asked_again and not self._microphone.pressed:
             self._question = _Question("", paused.onset_ms, only=Phrase.NOT_UNDERSTOOD)
             await self._feed(Event.PAUSE)
             self._marks.set(mark.OFFSET, paused.offset_ms)
@@ -621,7 +578,7 @@ class Session:
         self.state, commands = step(before, event)
         if self.state is not before:
             self.face.note_state(self.state)
-            self._resume_at_ms = None
+            self._over_us.wait_no_more()
             self._publish(StateChanged(self.state, self.clock.now_ms))
         for command in commands:
             await self._carry_out(command, event)
@@ -640,15 +597,13 @@ class Session:
                 if self._turn is not None:
                     if event in (Event.WORDS, Event.STOP_WORD):
                         self._note_barge_in("stopped")
-                        self._resumed_ms = []  # somebody is there
                     await self._turn.cancel(str(event))
                     self._close_turn()
             case Command.HOLD:
-                self._wordless_readings = 0
+                self._over_us.fell_silent()
                 self._speaker.hold()
             case Command.RESUME:
                 self._note_barge_in("resumed")
-                self._resumed_ms.append(self.clock.now_ms)
                 self._ears.dismiss()
                 self._speaker.resume()
             case Command.FORGET:
@@ -671,7 +626,7 @@ class Session:
         if question.onset_ms is not None:
             self._marks.set(mark.ONSET, question.onset_ms)
         self._marks.set(mark.FINAL_TEXT, self.clock.now_ms)
-        self._barge_ins = []
+        self._over_us.new_turn()
         self._ripening = None
         self.speculation.turns += 1
         self._turn = Turn(
@@ -703,10 +658,10 @@ class Session:
 
     def _note_barge_in(self, outcome: Literal["stopped", "resumed"]) -> None:
         silent_from = self._speaker.progress().silent_from
-        if silent_from is None:
-            return
-        silence_ms = silent_from * 1000 / self._speaker.rate_hz + self._endpoint.render_delay_ms
-        self._barge_ins.append(BargeIn(self._onset_ms, silence_ms, outcome))
+        silence_ms = None
+        if silent_from is not None:
+            silence_ms = silent_from * 1000 / self._speaker.rate_hz + self._endpoint.render_delay_ms
+        self._over_us.ended(outcome, self.clock.now_ms, silence_ms)
 
     def _close_turn(self) -> None:
         """Remember what was heard of the turn, say so, and get ready for the next."""
@@ -739,7 +694,7 @@ class Session:
                 warmup=early and (turn.marks.get(mark.DECISION) or 0) < WARMUP_MS,
                 marks_ms=turn.marks.as_dict(),
                 intervals_ms={name: turn.marks.interval(name) for name in INTERVALS},
-                barge_ins=tuple(self._barge_ins),
+                barge_ins=tuple(self._over_us.noted),
                 starved_ms=turn.starved_ms,
                 reason=turn.reason,
             )

@@ -12,7 +12,8 @@ import pytest
 
 from goassist_desktop.pipeline.conversation import State
 from goassist_desktop.pipeline.events import Attention, PartialText, UserText
-from goassist_desktop.pipeline.session import CALLED, RELEASE_MS
+from goassist_desktop.pipeline.microphone import RELEASE_MS
+from goassist_desktop.pipeline.session import CALLED
 from tests.fakes import virtual_time
 from tests.fakes.faces import LoudnessFace
 from tests.fakes.stage import RATE_HZ, Conversation
