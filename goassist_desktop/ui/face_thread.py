@@ -223,7 +223,7 @@ class _Easel:
         self._open, self._notify = open_face, notify
         self._renderer: Renderer | None = None
         self._person = ""
-        self._size = (0, 0)
+        self._room = self._size = (0, 0)
         self._rung = self._times = 0
         self._took_s: deque[float] = deque(maxlen=JUDGED)
 
@@ -244,14 +244,14 @@ class _Easel:
         if wish.times != self._times:
             fresh = fresh or self._rung >= len(SIDES["software"])
             self._rung, self._times = 0, wish.times
+        if fresh or time.monotonic() - wish.size_since_s >= SETTLES_S:
+            self._room = wish.size
         if fresh:
             self.close()
-            self._person, self._size = wish.person, fitted(wish.size, SIDES["software"][0])
+            self._person, self._size = wish.person, fitted(self._room, SIDES["software"][0])
             self._renderer = self._opened()
-        elif time.monotonic() - wish.size_since_s < SETTLES_S:
-            return False
         sides = SIDES[self._kind]
-        size = fitted(wish.size, sides[min(self._rung, len(sides) - 1)])
+        size = fitted(self._room, sides[min(self._rung, len(sides) - 1)])
         if size == self._size:
             return fresh
         assert self._renderer is not None
