@@ -52,6 +52,8 @@ class Exchange:
     """None until the turn is over."""
     gap_ms: float | None = None
     """From the user's last sound to the first of the reply."""
+    asked_to_stop: bool = False
+    """By word or button."""
     stopped_ms: float | None = None
     """From the user's first sound over the reply to silence."""
     shown: bool = True
@@ -74,15 +76,17 @@ class Exchange:
     @property
     def reply_spans(self) -> list[Span]:
         at = _reached(self.reply, self.heard)
+        if at is None or self.outcome == "failed":  # what was said then is no beginning of it
+            return _spans((self.heard, "heard"))
         heard, rest = self.reply[:at], self.reply[at:]
         match self.outcome:
             case None:
                 return _spans((heard, "heard"), (rest, "unheard"))
-            case "completed" | "refused":
-                return _spans((self.reply, "heard"))
-        if not heard:
-            return []  # nobody knows of it
-        return _spans((heard, "heard"), (rest, "unspoken"))
+            case "interrupted" if not heard:
+                return []  # nobody knows of it
+            case "interrupted":
+                return _spans((heard, "heard"), (rest, "unspoken"))
+        return _spans((self.reply, "heard"))
 
     @property
     def figures(self) -> str:
@@ -93,7 +97,7 @@ class Exchange:
         if self.outcome == "interrupted" and self.stopped_ms is not None:
             parts.append(f"stopped in {duration(self.stopped_ms)}")
         elif self.outcome is not None:
-            parts.append(OUTCOMES[self.outcome])
+            parts.append("stopped" if self.asked_to_stop else OUTCOMES[self.outcome])
         return "  ·  ".join(part for part in parts if part)
 
     def as_text(self, name: str) -> str:
@@ -195,7 +199,7 @@ class Said:
         exchange = draft or self._begin()
         exchange.words, exchange.partial, exchange.again = text, "", False
         exchange.turn_id = exchange.outcome = exchange.gap_ms = exchange.stopped_ms = None
-        exchange.reply = exchange.heard = ""
+        exchange.reply, exchange.heard, exchange.asked_to_stop = "", "", False
         return [*changed, exchange]
 
     # -- what is answered --------------------------------------------------------------------------
@@ -217,11 +221,12 @@ class Said:
         exchange.turn_id, exchange.outcome = event.turn_id, event.outcome
         exchange.reply, exchange.heard = _folded(event.reply_text), _folded(event.heard_text)
         exchange.gap_ms = event.intervals_ms.get("response_gap")
+        exchange.asked_to_stop = event.reason == Event.STOP_WORD
         stops = [one.latency_ms for one in event.barge_ins if one.outcome == "stopped"]
         exchange.stopped_ms = stops[-1] if stops else None
         if event.heard_text and words:
             self._unanswered = None
-        elif words and event.outcome == "interrupted" and event.reason != Event.STOP_WORD:
+        elif words and event.outcome == "interrupted" and not exchange.asked_to_stop:
             self._unanswered = exchange
             exchange.again = event.reason == Event.ONSET  # the ears go on with the same utterance
         return [exchange]
@@ -286,14 +291,17 @@ def _shared(words: str, partial: str) -> int:
     return min(end, len(partial))
 
 
-def _reached(text: str, heard: str) -> int:
-    """Where in `text` what was heard ends, and the space after it; spaces do not count."""
+def _reached(text: str, heard: str) -> int | None:
+    """Where in `text` what was heard ends, and the space after it; spaces do not count.
+
+    None where it does not begin with that.
+    """
     wanted = heard.replace(" ", "")
     at = 0
     for letter in wanted:
         while at < len(text) and text[at] == " ":
             at += 1
-        if at >= len(text) or text[at] != letter:
-            break
+        if text[at : at + 1] != letter:
+            return None
         at += 1
     return at + 1 if text[at : at + 1] == " " else at
