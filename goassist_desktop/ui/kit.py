@@ -212,6 +212,7 @@ class Switch(QAbstractButton):
     def paintEvent(self, event: QPaintEvent) -> None:
         style, on = theme(), self.isChecked()
         painter = QPainter(self)
+        painter.setOpacity(1.0 if self.isEnabled() else 0.5)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         track = QRectF(self.rect()).adjusted(2, 2, -2, -2)
         painter.setBrush(style.colour("accent_fill") if on else style.colour("raised"))

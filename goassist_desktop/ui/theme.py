@@ -214,6 +214,7 @@ def _style_sheet(c: Colours, scale: float) -> str:
     def px(length: float) -> str:
         return f"{round(length * scale)}px"
 
+    handle = 2 * round(7 * scale) + round(4 * scale)
     return f"""
 * {{ outline: none; }}
 QWidget {{ color: {c.text}; font-size: {px(BODY_PX)}; }}
@@ -265,6 +266,9 @@ QLineEdit, QPlainTextEdit, QComboBox, QSpinBox, QDoubleSpinBox {{
 QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus {{
     border: 2px solid {c.accent}; padding: {px(6)} {px(11)};
 }}
+QLineEdit:disabled, QPlainTextEdit:disabled, QComboBox:disabled, QSpinBox:disabled {{
+    color: {c.quiet}; border-color: {c.line}; background: transparent;
+}}
 QComboBox::drop-down {{ border: none; width: {px(28)}; }}
 QComboBox QAbstractItemView {{
     background: {c.raised}; border: 1px solid {c.outline}; border-radius: {px(8)};
@@ -299,7 +303,7 @@ QProgressBar::chunk {{ background: {c.accent_fill}; border-radius: {px(4)}; }}
 QSlider::groove:horizontal {{ background: {c.outline}; height: {px(4)}; border-radius: 2px; }}
 QSlider::sub-page:horizontal {{ background: {c.accent_fill}; border-radius: 2px; }}
 QSlider::handle:horizontal {{
-    background: {c.text}; width: {px(18)}; margin: -{px(7)} 0; border-radius: {px(9)};
+    background: {c.text}; width: {handle}px; margin: -{px(7)} 0; border-radius: {handle // 2}px;
 }}
 QSlider::handle:horizontal:focus {{ background: {c.accent}; }}
 QToolTip {{

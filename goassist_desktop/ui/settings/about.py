@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit
 
@@ -41,6 +42,7 @@ class Check(Line):
         self._grid.setColumnStretch(2, 1)
         self.result = label("", wrap=True)
         self.result.hide()
+        self.inside.addSpacing(GAP)
         self.inside.addLayout(self._grid)
         self.inside.addWidget(self.result)
 
@@ -63,13 +65,13 @@ class Check(Line):
         text = f"{finding.found}\n→ {finding.remedy}" if finding.remedy else finding.found
         cells = (label(word, kind), label(finding.check), label(text, "quiet", wrap=True))
         for place, cell in enumerate(cells):
+            cell.setAlignment(Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(cell, len(self.rows), place)
-        self._grid.setRowStretch(len(self.rows), 0)
         self.rows.append(cells)
 
     def _end(self, _: None) -> None:
         wrong = sum(1 for state, _, _ in self.rows if state.text() != STATES["ok"][0])
-        self.result.setText("All is well." if not wrong else f"{wrong} of them want a look.")
+        self.result.setText("All is well." if not wrong else f"To look at: {wrong}.")
         self.result.show()
         self._again()
 
@@ -92,6 +94,7 @@ class Licences(Line):
             "Licences",
             "Of the program, and of the models it works with.",
             self.choice,
+            wide=True,
             words="copyright apache mit open source",
         )
         self.text = QPlainTextEdit()

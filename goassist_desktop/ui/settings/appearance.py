@@ -17,7 +17,7 @@ from goassist_desktop.ui.settings.tiles import Tile, Tiles
 from goassist_desktop.ui.theme import BODY_PX, CONTRAST, DARK, LIGHT, Colours, theme
 
 THEMES: Final = {
-    "system": ("As the system", (LIGHT, DARK)),
+    "system": ("System", (LIGHT, DARK)),
     "dark": ("Dark", (DARK,)),
     "light": ("Light", (LIGHT,)),
     "contrast": ("High contrast", (CONTRAST,)),
@@ -99,11 +99,13 @@ class TextSizeLine(Line):
             "Of everything in this window.",
             control,
             "window.text_scale",
+            wide=True,
             words="zoom scale bigger font",
         )
         self.sample = label(SAMPLE, wrap=True)
         self.sample.setAccessibleName("Sample of the text size")
-        self.inside.insertWidget(1, self.sample)
+        self.inside.insertSpacing(1, 4)
+        self.inside.insertWidget(2, self.sample)
         self._settled = QTimer(self, interval=SETTLE_MS, singleShot=True)
         self._settled.timeout.connect(self._take)
         self.slider.valueChanged.connect(self._moved)
@@ -155,6 +157,6 @@ class Appearance(Section):
             "Closing the window leaves the assistant listening. An icon shows that it does.",
             words="background close",
         )
-        self.add("Colours", self.theme_line)
+        self.add("", self.theme_line)
         self.add("Text", self.text_size, self.captions)
         self.add("Window", self.tray)

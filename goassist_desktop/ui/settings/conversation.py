@@ -110,6 +110,7 @@ class VarietyLine(Line):
             "At the left the same question gets the same answer; at the right it surprises.",
             control,
             "reply.temperature",
+            wide=True,
             words="temperature random creative",
         )
         self._settled = QTimer(self, interval=SETTLE_MS, singleShot=True)

@@ -13,10 +13,11 @@ from goassist_desktop import weights
 from goassist_desktop.pipeline.errors import ModelMissing
 from goassist_desktop.pipeline.protocols import EngineInfo
 from goassist_desktop.supply.manifest import Model
-from goassist_desktop.ui.kit import Choice, button, label
-from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready, Unable
+from goassist_desktop.ui.kit import Choice, button, label, row
+from goassist_desktop.ui.ports import Loading, Ready, Unable
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.lines import ChoiceLine, Line
+from goassist_desktop.ui.settings.mark import Mark
 from goassist_desktop.ui.settings.section import Section
 
 
@@ -88,13 +89,15 @@ class EngineLine(Line):
         self.name = label("")
         several = len(self._engines) > 1
         control = self.choice if several else self.name
-        super().__init__(editing, title, what, control, key, words="engine licence cloud model")
+        words = "engine licence cloud model"
+        super().__init__(editing, title, what, control, key, wide=several, words=words)
         (self.name if several else self.choice).setParent(self)
         (self.name if several else self.choice).hide()
         self.details = label("", "caption", wrap=True)
-        self.state = label("", "caption", wrap=True)
-        self.inside.insertWidget(1, self.details)
-        self.inside.insertWidget(2, self.state)
+        self.state = Mark()
+        below = row(self.state, self.details)
+        below.setStretch(1, 1)
+        self.inside.insertLayout(1, below)
         self.refresh()
         self.choice.activated.connect(self._picked)
 
@@ -116,16 +119,15 @@ class EngineLine(Line):
             facts = [f"licence {about.licence}"]
         self.details.setText(" · ".join([*filter(None, facts), f"needs {about.needs}"]))
         self.complain(_missing(model.name) if model is not None else "")
-        self.state.setText(self._state(name))
-        self.state.setVisible(bool(self.state.text()))
+        self.state.say(self._state(name))
 
     def _state(self, chosen: str) -> str:
         info = self._in_use
         if info is None:
             return ""
         if info.name != chosen:
-            return f"In use at the moment: {info.name} ({info.model})"
-        return "In use – in the cloud: what you say leaves this machine" if info.cloud else "In use"
+            return f"{info.name} is in use"
+        return "In use, in the cloud" if info.cloud else "In use"
 
     def _picked(self, index: int) -> None:
         self.complain(self.editing.put({self._key: self.choice.itemData(index)}))
@@ -188,12 +190,12 @@ class Engines(Section):
         speaking += [self.voice] if self.voice else []
         self.add("Speaking", *speaking, self.listen_line)
 
-    def happened(self, event: AssistantEvent) -> None:
+    def happened(self, event: Loading | Ready | Unable) -> None:
         if isinstance(event, Ready):
             in_use = {info.stage: info for info in event.engines}
             for stage, line in self.engines.items():
                 line.use(in_use.get(stage))
-        elif isinstance(event, Loading | Unable):
+        else:
             for line in self.engines.values():
                 line.use(None)
 

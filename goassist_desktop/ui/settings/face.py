@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtGui import QImage, QPixmap, QShowEvent
 
 from goassist_desktop.avatar import Picture
-from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready, Unable
+from goassist_desktop.ui.ports import Loading, Ready, Unable
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.engines import EngineLine
 from goassist_desktop.ui.settings.lines import Line, TextLine
@@ -18,7 +18,7 @@ from goassist_desktop.ui.settings.tiles import Tile, Tiles
 
 HEADS: Final = {"mira": "Mira", "jonas": "Jonas"}
 PICTURE_PX: Final = 200
-DRAWN_PX: Final = 400
+DRAWN_PX: Final = (800, 400)
 """Sharp where the screen has two dots a px."""
 
 
@@ -52,7 +52,7 @@ class HeadLine(Line):
 
     def _draw(self) -> Mapping[str, Picture]:
         portrait = self.editing.services.portrait
-        return {head: portrait(head, DRAWN_PX, DRAWN_PX) for head in HEADS}
+        return {head: portrait(head, *DRAWN_PX) for head in HEADS}
 
     def _show(self, pictures: Mapping[str, Picture]) -> None:
         for tile in self.tiles.tiles:
@@ -105,14 +105,15 @@ class Face(Section):
         editing.applied.connect(self._show_service)
         self._show_service()
 
-    def happened(self, event: AssistantEvent) -> None:
+    def happened(self, event: Loading | Ready | Unable) -> None:
         if isinstance(event, Ready):
             in_use = (info for info in event.engines if info.stage == "face")
             self.engine.use(next(in_use, None))
-        elif isinstance(event, Loading | Unable):
+        else:
             self.engine.use(None)
 
     def _show_service(self) -> None:
         """Nobody else needs the address."""
         used = self.editing.value("face.engine") == "audio2face-service"
-        self.service.setEnabled(used)
+        self.service.wanted = used
+        self.service.setVisible(used)

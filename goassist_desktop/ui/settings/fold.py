@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from goassist_desktop.ui.kit import button, column
+from goassist_desktop.ui.kit import button, column, row
 from goassist_desktop.ui.theme import GAP
 
 
@@ -19,7 +19,7 @@ class Fold(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(2 * GAP)
-        outer.addWidget(self.button)
+        outer.addLayout(row(self.button, 1))
         outer.addWidget(self._inside)
         self.open(False)
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import shiboken6
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 
 from goassist_desktop.pipeline.errors import GoAssistError
 
@@ -19,13 +19,14 @@ T = TypeVar("T")
 class Jobs(QObject):
     """The jobs of one `owner`; nothing is told once that is gone.
 
-    It has no parent: a thread at work keeps it, and so never tells something that is destroyed.
+    The application is its parent, for a thread at work must not tell something that is destroyed,
+    nor be the one to destroy it.
     """
 
     _waiting = Signal()
 
     def __init__(self, owner: QObject) -> None:
-        super().__init__()
+        super().__init__(QCoreApplication.instance())
         self._owner = owner
         self._news: deque[Callable[[], None]] = deque()
         self._waiting.connect(self._deliver, Qt.ConnectionType.QueuedConnection)

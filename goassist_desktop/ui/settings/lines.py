@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QWheelEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QSlider, QSpinBox, QWidget
 
@@ -13,6 +13,17 @@ from goassist_desktop import config as settings
 from goassist_desktop.ui.kit import Choice, Switch, column, label, setting
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.theme import theme
+
+WIDE_PX: Final = 340
+WIDEST_PX: Final = 420
+"""However large the text is: the words at the left want room too."""
+SETTLE_MS: Final = 350
+"""A slider at rest for this long is meant."""
+
+
+def wide_px() -> int:
+    """The width of fields and lists at the right."""
+    return min(theme().px(WIDE_PX), WIDEST_PX)
 
 
 class Line(QWidget):
@@ -26,12 +37,16 @@ class Line(QWidget):
         control: QWidget,
         *keys: str,
         below: bool = False,
+        wide: bool = False,
         words: str = "",
     ) -> None:
-        """`below`: the control has a row of its own. `words`: more to be found by."""
+        """`below`: the control has a row of its own. `wide`: it is as wide as all that are.
+        `words`: more to be found by."""
         super().__init__()
         self.editing, self.control = editing, control
-        self.title = title
+        self.wanted = True
+        """False: it makes no sense as things are, and is not shown."""
+        self._wide = wide
         self._words = f"{title} {what} {words}".casefold()
         self._note = label("", "caption", wrap=True)
         self._fault = label("", "error", wrap=True)
@@ -39,9 +54,12 @@ class Line(QWidget):
         if below:
             control.setAccessibleName(control.accessibleName() or title)
             control.setAccessibleDescription(what)
-            inside.addWidget(label(title))
+            if title:
+                inside.addWidget(label(title))
             if what:
                 inside.addWidget(label(what, "caption", wrap=True))
+            if title:
+                inside.addSpacing(4)
             inside.addWidget(control)
         else:
             inside.addWidget(setting(title, what, control))
@@ -55,6 +73,12 @@ class Line(QWidget):
             self._note.setText(f"Set by {by}, so it can not be changed here.")
             self._note.show()
         editing.applied.connect(self.refresh)
+        theme().changed.connect(self._fit)
+        self._fit()
+
+    def _fit(self) -> None:
+        if self._wide:
+            self.control.setFixedWidth(wide_px())
 
     def refresh(self) -> None:
         """Show the setting as it is now."""
@@ -109,7 +133,7 @@ class ChoiceLine(Line):
         self.choice = Choice(title)
         for value, name in names.items():
             self.choice.addItem(name, value)
-        super().__init__(editing, title, what, self.choice, key, words=words)
+        super().__init__(editing, title, what, self.choice, key, wide=True, words=words)
         self.refresh()
         self.choice.activated.connect(self._picked)
 
@@ -140,8 +164,9 @@ class TextLine(Line):
         self.field = QLineEdit(editing.value(key))
         self.field.setPlaceholderText(hint)
         self.field.setMaxLength(longest)
-        self.field.setMinimumWidth(theme().px(260))
-        super().__init__(editing, title, what, self.field, key, below=below, words=words)
+        super().__init__(
+            editing, title, what, self.field, key, below=below, wide=not below, words=words
+        )
         self.field.editingFinished.connect(self._finished)
         self.field.textEdited.connect(self._edited)
 
@@ -246,9 +271,8 @@ class NumberLine(Line):
         self.box.setSuffix(unit)
         self.box.setKeyboardTracking(False)
         self.box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        self.box.setMinimumWidth(theme().px(120))
         self.box.setValue(round(editing.value(key)))
-        super().__init__(editing, title, what, self.box, key, words=words)
+        super().__init__(editing, title, what, self.box, key, wide=True, words=words)
         self.box.valueChanged.connect(self._typed)
 
     def _typed(self, value: int) -> None:
@@ -266,8 +290,12 @@ class Slider(QSlider):
         super().__init__(Qt.Orientation.Horizontal)
         self._step = step
         self.setRange(round(low / step), round(high / step))
-        self.setMinimumWidth(theme().px(220))
-        self.setMinimumHeight(theme().px(26))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(theme().px(100), theme().px(28))
+
+    def sizeHint(self) -> QSize:
+        return self.minimumSizeHint()
 
     def number(self) -> float:
         return round(self.value() * self._step, 6)
@@ -277,7 +305,3 @@ class Slider(QSlider):
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # scrolling the page must not change a setting
-
-
-SETTLE_MS: Final = 350
-"""A slider at rest for this long is meant."""

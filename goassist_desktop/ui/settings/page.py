@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QLineEdit,
@@ -19,7 +20,7 @@ from PySide6.QtWidgets import (
 from goassist_desktop.config import Config
 from goassist_desktop.ui.kit import button, column, label, row
 from goassist_desktop.ui.pictograms import icon
-from goassist_desktop.ui.ports import Assistant, AssistantEvent
+from goassist_desktop.ui.ports import Assistant, AssistantEvent, Loading, Ready, Unable
 from goassist_desktop.ui.settings.about import About
 from goassist_desktop.ui.settings.appearance import Appearance
 from goassist_desktop.ui.settings.conversation import Conversation
@@ -27,6 +28,7 @@ from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.engines import Engines
 from goassist_desktop.ui.settings.face import Face
 from goassist_desktop.ui.settings.lines import Line
+from goassist_desktop.ui.settings.mark import Mark
 from goassist_desktop.ui.settings.persona import Persona
 from goassist_desktop.ui.settings.privacy import Privacy
 from goassist_desktop.ui.settings.section import Section
@@ -35,7 +37,11 @@ from goassist_desktop.ui.settings.sound import Sound
 from goassist_desktop.ui.theme import GAP, theme
 
 LIST_PX: Final = 236
+WIDEST_PX: Final = 900
+"""Longer lines are hard to read."""
 SAVED_MS: Final = 1800
+OTHERS: Final = (Persona, Face, Conversation, Appearance, Engines, Privacy, About)
+S = TypeVar("S", bound=Section)
 
 
 class SettingsPage(QWidget):
@@ -56,16 +62,13 @@ class SettingsPage(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Settings")
         self.editing = Editing(config, changed, services, self)
-        self.sections: tuple[Section, ...] = (
-            Sound(self.editing, assistant),
-            Persona(self.editing),
-            Face(self.editing),
-            Conversation(self.editing),
-            Appearance(self.editing),
-            Engines(self.editing),
-            Privacy(self.editing),
-            About(self.editing),
-        )
+        self._make: Mapping[type[Section], Callable[[], Section]] = {
+            Sound: partial(Sound, self.editing, assistant),
+            **{kind: partial(kind, self.editing) for kind in OTHERS},
+        }
+        self._kinds = list(self._make)
+        self._made: dict[type[Section], Section] = {}
+        self._engines: Loading | Ready | Unable | None = None
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search settings")
         self.search.setAccessibleName("Search settings")
@@ -75,12 +78,10 @@ class SettingsPage(QWidget):
         self.list.setAccessibleName("Sections")
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.stack = QStackedWidget()
-        for section in self.sections:
-            self.list.addItem(QListWidgetItem(section.TITLE))
-            self.stack.addWidget(section)
+        for kind in self._kinds:
+            self.list.addItem(QListWidgetItem(kind.TITLE))
         self.nothing = label("No setting is called that.", "quiet", wrap=True)
-        self.saved = label("Saved", "caption")
-        self.saved.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.saved = Mark()
         self.failure = _Failure(self.editing.save_again)
         self._side = QWidget()
         side = column(label("Settings", "title"), self.search, self.nothing, self.list, self.saved)
@@ -88,14 +89,18 @@ class SettingsPage(QWidget):
         side.setContentsMargins(3 * GAP, 3 * GAP, GAP, 2 * GAP)
         side.setStretch(3, 1)
         self._side.setLayout(side)
-        right = column(self.failure, self.stack, gap=0)
+        middle = row(1, self.stack, 1, gap=0)
+        middle.setStretch(1, 1000)
+        right = column(self.failure, middle, gap=0)
         both = row(self._side, right, gap=0)
         both.setStretch(1, 1)
         self.setLayout(both)
         self.nothing.hide()
         self._saved_timer = QTimer(self, interval=SAVED_MS, singleShot=True)
         self._saved_timer.timeout.connect(self._forget_saved)
-        self.list.currentRowChanged.connect(self.stack.setCurrentIndex)
+        self._rest_timer = QTimer(self, interval=0)
+        self._rest_timer.timeout.connect(self._make_next)
+        self.list.currentRowChanged.connect(self._turn_to)
         self.search.textChanged.connect(self._seek)
         self.search.returnPressed.connect(self._go_to_found)
         self.editing.saved.connect(self._tell_saved)
@@ -103,12 +108,26 @@ class SettingsPage(QWidget):
         theme().changed.connect(self._restyle)
         self._restyle()
         self._forget_saved()
+        self.setFocusProxy(self.list)
         self.list.setCurrentRow(0)
+
+    def section(self, kind: type[S]) -> S:
+        """A section, made when it is first asked for: all at once would be felt."""
+        if kind not in self._made:
+            made = self._made[kind] = self._make[kind]()
+            self.stack.addWidget(made)
+            if self._engines is not None:
+                made.happened(self._engines)
+        found = self._made[kind]
+        assert isinstance(found, kind)
+        return found
 
     def happened(self, event: AssistantEvent) -> None:
         """An event of the conversation: a section may show it."""
-        for section in self.sections:
-            section.happened(event)
+        if isinstance(event, Loading | Ready | Unable):
+            self._engines = event
+            for section in self._made.values():
+                section.happened(event)
 
     def show_config(self, config: Config) -> None:
         """Settings were changed elsewhere in the window."""
@@ -116,9 +135,24 @@ class SettingsPage(QWidget):
 
     def open(self, title: str) -> None:
         """Show a section, such as "Sound"."""
-        titles = [section.TITLE for section in self.sections]
+        titles = [kind.TITLE for kind in self._kinds]
         self.search.clear()
         self.list.setCurrentRow(titles.index(title))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._rest_timer.start()
+
+    def _make_next(self) -> None:
+        """One of the sections nobody asked for yet, whenever there is nothing else to do."""
+        kind = next((kind for kind in self._kinds if kind not in self._made), None)
+        if kind is None:
+            self._rest_timer.stop()
+        else:
+            self.section(kind)
+
+    def _turn_to(self, place: int) -> None:
+        self.stack.setCurrentWidget(self.section(self._kinds[place]))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape ends a search; without one it is for whoever shows the settings."""
@@ -131,7 +165,7 @@ class SettingsPage(QWidget):
     # -- search ------------------------------------------------------------------------------------
 
     def _seek(self, text: str) -> None:
-        found = [section.seek(text) for section in self.sections]
+        found = [self.section(kind).seek(text) for kind in self._kinds]
         for place, lines in enumerate(found):
             self.list.item(place).setHidden(not lines)
         self.nothing.setVisible(not any(found))
@@ -140,7 +174,7 @@ class SettingsPage(QWidget):
 
     def _go_to_found(self) -> None:
         """To the control of the first line that was found."""
-        section = self.sections[self.list.currentRow()]
+        section = self.section(self._kinds[self.list.currentRow()])
         lines: list[Line] = section.seek(self.search.text())
         if lines:
             target = lines[0].control
@@ -155,12 +189,12 @@ class SettingsPage(QWidget):
 
     def _tell_saved(self) -> None:
         self.failure.hide()
-        self.saved.setText("Saved")
+        self.saved.say("Saved")
         self._announce("Saved")
         self._saved_timer.start()
 
     def _forget_saved(self) -> None:
-        self.saved.setText("")
+        self.saved.say("")
 
     def _tell_failure(self, why: str) -> None:
         self._forget_saved()
@@ -173,10 +207,11 @@ class SettingsPage(QWidget):
 
     def _restyle(self) -> None:
         self._side.setFixedWidth(theme().px(LIST_PX))
+        self.stack.setMaximumWidth(theme().px(WIDEST_PX))
         side = theme().px(20)
         self.list.setIconSize(QSize(side, side))
-        for place, section in enumerate(self.sections):
-            self.list.item(place).setIcon(icon(section.ICON, theme().colours.text, side))
+        for place, kind in enumerate(self._kinds):
+            self.list.item(place).setIcon(icon(kind.ICON, theme().colours.text, side))
 
 
 class _Failure(QFrame):

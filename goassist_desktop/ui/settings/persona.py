@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QMessageBox, QWidget
+from PySide6.QtWidgets import QLineEdit, QListWidgetItem, QMessageBox, QWidget
 
 from goassist_desktop import config as settings
 from goassist_desktop import personas
@@ -15,12 +15,11 @@ from goassist_desktop.ui.kit import button, column, label, row
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.fold import Fold
 from goassist_desktop.ui.settings.lines import Line, ParagraphLine, TextLine
+from goassist_desktop.ui.settings.profile_list import ProfileList
 from goassist_desktop.ui.settings.section import Section
-from goassist_desktop.ui.theme import theme
 
 KEYS: Final = tuple(personas.changes(PersonaSettings()))
 LONGEST_RULES: Final = 4000
-EDITED: Final = "edited"
 
 
 class ProfilesLine(Line):
@@ -31,9 +30,7 @@ class ProfilesLine(Line):
         self.profiles: list[Profile] = list(personas.BUILT_IN)
         self._chosen: Profile | None = None
         self._loaded = False
-        self.list = QListWidget()
-        self.list.setAccessibleName("Profiles")
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list = ProfileList()
         self.keep = button("Save changes", "primary", self._keep)
         self.undo = button("Undo changes", "plain", self._undo)
         self.save_as = button("Save as new…", "plain", self.ask_title)
@@ -67,7 +64,6 @@ class ProfilesLine(Line):
         self.refresh()
         self.list.itemClicked.connect(self._picked)
         self.list.itemActivated.connect(self._picked)
-        theme().changed.connect(self._measure)
         self.load()
 
     def load(self) -> None:
@@ -84,21 +80,11 @@ class ProfilesLine(Line):
             named = (one for one in self.profiles if one.persona.name == persona.name)
             self._chosen = next(named, None)
         edited = not same
-        self.list.clear()
-        for profile in self.profiles:
-            mine = profile == self._chosen
-            text = f"{profile.title} – {EDITED}" if mine and edited else profile.title
-            item = QListWidgetItem(f"{text}\n{profile.persona.role}")
-            item.setData(Qt.ItemDataRole.UserRole, profile.title)
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{text}, {profile.persona.role}")
-            self.list.addItem(item)
-            if mine:
-                self.list.setCurrentItem(item)
+        self.list.show_profiles(self.profiles, self._chosen, edited)
         own = self._chosen is not None and self._chosen.file is not None
         self.keep.setVisible(edited and own)
         self.undo.setVisible(edited and self._chosen is not None)
         self.delete.setVisible(own)
-        self._measure()
 
     def ask_title(self) -> None:
         """Let the person type what the new profile is called."""
@@ -113,9 +99,7 @@ class ProfilesLine(Line):
         self.save_as.setFocus()
 
     def _picked(self, item: QListWidgetItem) -> None:
-        title = item.data(Qt.ItemDataRole.UserRole)
-        profile = next(one for one in self.profiles if one.title == title)
-        self._choose(profile)
+        self._choose(self.profiles[self.list.place_of(item)])
 
     def _choose(self, profile: Profile) -> None:
         self._chosen = profile
@@ -178,11 +162,6 @@ class ProfilesLine(Line):
         if faults:
             self.complain(f"Not all profiles can be read. {faults[0]}")
         self.refresh()
-
-    def _measure(self) -> None:
-        """As high as its rows, up to five."""
-        height = sum(self.list.sizeHintForRow(i) for i in range(min(self.list.count(), 5)))
-        self.list.setFixedHeight(max(height, theme().px(50)) + 4)
 
 
 class Prompt(Line):
@@ -287,5 +266,5 @@ class Persona(Section):
         self.rules = Rules(editing)
         self.add("", self.profiles)
         words = (self.name, self.role, self.tone, self.boundaries, self.greeting)
-        self.add("Edit", *words)
+        self.add("Character", *words)
         self.add("", self.prompt, Fold(self.rules))

@@ -38,7 +38,7 @@ class Privacy(Section):
         self.summary = label("", wrap=True)
         self.summary_line = Line(
             editing,
-            "What is kept now",
+            "",
             "",
             self.summary,
             below=True,

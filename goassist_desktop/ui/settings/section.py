@@ -1,19 +1,16 @@
-"""What all sections are made of: cards of lines, not wider than one likes to read."""
+"""What all sections are made of: cards of lines."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from PySide6.QtWidgets import QFrame, QLayout, QWidget
 
 from goassist_desktop.ui.kit import Page, card, label
-from goassist_desktop.ui.ports import AssistantEvent
+from goassist_desktop.ui.ports import Loading, Ready, Unable
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.fold import Fold
 from goassist_desktop.ui.settings.lines import Line
-from goassist_desktop.ui.theme import theme
-
-WIDEST_PX: Final = 780
 
 
 class Section(Page):
@@ -27,11 +24,9 @@ class Section(Page):
         super().__init__(self.TITLE, self.WHAT)
         self.editing = editing
         self.cards: list[QFrame] = []
-        theme().changed.connect(self._measure)
-        self._measure()
 
-    def happened(self, event: AssistantEvent) -> None:
-        """Something of the conversation that may be shown here."""
+    def happened(self, event: Loading | Ready | Unable) -> None:
+        """Engines came or went."""
 
     def add(self, title: str, *items: QWidget | QLayout | int) -> QFrame:
         """A card below the others; without a title if it is empty."""
@@ -51,7 +46,7 @@ class Section(Page):
         for one in self.cards:
             lines = one.findChildren(Line)
             for line in lines:
-                line.setVisible(everything or line.has(words))
+                line.setVisible(line.wanted and (everything or line.has(words)))
             shown = [line for line in lines if not line.isHidden()]
             one.setVisible(bool(shown) or everything)
             found += shown
@@ -60,8 +55,3 @@ class Section(Page):
                 fold.setVisible(bool(mine))
                 fold.open(bool(mine and words and not everything))
         return found
-
-    def _measure(self) -> None:
-        inside = self.body.parentWidget()
-        assert inside is not None
-        inside.setMaximumWidth(theme().px(WIDEST_PX))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from PySide6.QtCore import QTimer
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QFontMetrics, QHideEvent, QShowEvent
 
 from goassist_desktop.pipeline.endpoints.sound_card import Direction, SoundDevice
 from goassist_desktop.ui.kit import Choice, Level, button
 from goassist_desktop.ui.ports import Assistant
 from goassist_desktop.ui.settings.editing import Editing
-from goassist_desktop.ui.settings.lines import Line, SwitchLine
+from goassist_desktop.ui.settings.lines import Line, SwitchLine, wide_px
 from goassist_desktop.ui.settings.section import Section
 from goassist_desktop.ui.theme import theme
 
@@ -29,9 +29,8 @@ class DeviceLine(Line):
         self._key = f"audio.{direction}_device"
         self._devices: list[SoundDevice] | None = None
         self.choice = Choice(title)
-        self.choice.setMinimumWidth(theme().px(320))
-        self.choice.setMaximumWidth(theme().px(320))
-        super().__init__(editing, title, what, self.choice, self._key, words="device sound audio")
+        words = f"{title} device sound audio"
+        super().__init__(editing, "Device", what, self.choice, self._key, wide=True, words=words)
         self.refresh()
         self.choice.activated.connect(self._picked)
 
@@ -55,17 +54,25 @@ class DeviceLine(Line):
         if items != self._items():
             self.choice.clear()
             for value, text in items.items():
-                self.choice.addItem(text, value)
+                self.choice.addItem(self._fitting(text), value)
+                self.choice.setItemData(self.choice.count() - 1, text, Qt.ItemDataRole.ToolTipRole)
         self.choice.setCurrentIndex(self.choice.findData(current))
-        self.choice.setToolTip(self.choice.currentText())
+        self.choice.setToolTip(items[current])
 
     def _items(self) -> dict[str, str]:
+        tip = Qt.ItemDataRole.ToolTipRole
         indices = range(self.choice.count())
-        return {self.choice.itemData(i): self.choice.itemText(i) for i in indices}
+        return {self.choice.itemData(i): self.choice.itemData(i, tip) for i in indices}
+
+    def _fitting(self, name: str) -> str:
+        """Long names lose their middle: devices differ at their ends."""
+        metrics = QFontMetrics(theme().font("body"))
+        width = wide_px() - theme().px(52)
+        return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
 
     def _system_choice(self) -> str:
         names = [d.name for d in self._devices or () if d.is_default(self._direction)]
-        return f"The system's choice ({names[0]})" if names else "The system's choice"
+        return f"System – {names[0]}" if names else "The system's choice"
 
     def _meant(self, wanted: str) -> str:
         """The device that a part of its name stands for, as `sound_card.find_device` has it."""
@@ -90,9 +97,13 @@ class Sound(Section):
         self._looking = False
         self.microphone = DeviceLine(editing, "input", "Microphone", "Where your voice comes from.")
         self.level = Level("Microphone level")
-        self.level.setMinimumWidth(theme().px(320))
         self.level_line = Line(
-            editing, "Level", "Say something: the bar should move.", self.level, words="loudness"
+            editing,
+            "Level",
+            "Say something: the bar should move.",
+            self.level,
+            wide=True,
+            words="loudness microphone",
         )
         self.echo = SwitchLine(
             editing,

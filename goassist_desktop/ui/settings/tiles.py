@@ -34,7 +34,7 @@ class Tile(QAbstractButton):
         self.setAccessibleDescription(what)
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         theme().changed.connect(self._restyle)
 
     def show_picture(self, picture: QPixmap) -> None:
