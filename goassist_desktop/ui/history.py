@@ -50,16 +50,16 @@ from goassist_desktop.ui.theme import GAP, theme
 
 TYPING_MS: Final = 120
 """Letters that follow each other sooner are looked for together."""
-SIDE: Final = 380
+SIDE: Final = 360
 """Of the list beside what is read, in px; the page shows one of them where two do not fit."""
-TWO_PANES: Final = 860
+TWO_PANES: Final = 800
 TOLD_MS: Final = 2500
 
-_NOTHING_KEPT: Final = (
-    "Nothing is kept",
-    "Switch on to keep the words of conversations on this machine. They are never sent anywhere, "
-    "and you can delete them at any time.",
+_KEEPS_NOTHING: Final = (
+    "Switch on to keep the words of conversations on this machine. They stay here, and you can "
+    "delete them at any time."
 )
+_NOTHING_KEPT: Final = ("Nothing is kept", _KEEPS_NOTHING)
 _NONE_YET: Final = (
     "No conversations yet",
     "What is said from now on can be found here, and read again.",
@@ -106,7 +106,7 @@ class HistoryPage(kit.Page):
         self._stack.addWidget(self._shelves())
         self._stack.addWidget(self._nothing())
         self.body.addWidget(self._stack)
-        self.body.setContentsMargins(0, 0, GAP, 3 * GAP)
+        self.body.setContentsMargins(0, 0, 0, 3 * GAP)
         self._switch = kit.Switch(keeping, "Keep conversations")
         self._switch.setAccessibleDescription("Their words, on this machine only")
         self._switch.clicked.connect(self._on_switch)
@@ -157,19 +157,26 @@ class HistoryPage(kit.Page):
         self._search = QLineEdit()
         self._search.setPlaceholderText("Search what was said")
         self._search.setAccessibleName("Search what was said")
-        self._search.setClearButtonEnabled(True)
         self._search.textChanged.connect(self._typing.start)
+        self._search.textChanged.connect(self._on_typed)
         self._search.returnPressed.connect(self._to_list)
         self._glass = self._search.addAction(
             icon("search", theme().colours.quiet), QLineEdit.ActionPosition.LeadingPosition
         )
+        self._clear = self._search.addAction(
+            icon("close", theme().colours.quiet), QLineEdit.ActionPosition.TrailingPosition
+        )
+        self._clear.setText("Clear the search")
+        self._clear.setVisible(False)
+        self._clear.triggered.connect(self._search.clear)
         self._list = ConversationList()
         self._list.setModel(self._model)
         self._list.read.connect(self._read)
         self._list.delete.connect(self._ask_to_delete)
         self._list.selectionModel().currentChanged.connect(self._on_current)
         self._none_found = kit.label("", "quiet", wrap=True)
-        self._none_found.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._none_found.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._none_found.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._none_found.hide()
         self._trouble = kit.label("", "error", wrap=True)
         self._again = kit.button("Try again", clicked=self.reload)
@@ -252,6 +259,8 @@ class HistoryPage(kit.Page):
     def _restyle(self) -> None:
         style = theme()
         self._glass.setIcon(icon("search", style.colours.quiet))
+        self._clear.setIcon(icon("close", style.colours.quiet))
+        self.setMinimumWidth(style.px(360))
         ratio = self.devicePixelRatioF()
         self._empty_icon.setPixmap(pixmap("history", style.colours.quiet, style.px(56), ratio))
         self._middle.setFixedWidth(style.px(420))
@@ -301,7 +310,11 @@ class HistoryPage(kit.Page):
         self._size.setText(_size_words(looked.count, looked.bytes))
         searched = looked.words.strip()
         self._none_found.setText(f"Nothing found for “{searched}”.")
-        self._none_found.setVisible(bool(searched) and not looked.page.found)
+        none = bool(searched) and not looked.page.found
+        self._none_found.setVisible(none)
+        self._list.setVisible(not none)
+        if self._conversation is not None:
+            self._text.mark(looked.words)
         self._show_what_there_is(looked.count)
         row = None if chosen is None else self._model.row_of(chosen)
         if row is not None:
@@ -357,6 +370,9 @@ class HistoryPage(kit.Page):
         self._text.show_conversation(None)
         self._arrange()
         self._list.setFocus()
+
+    def _on_typed(self, text: str) -> None:
+        self._clear.setVisible(bool(text))
 
     # -- keys ------------------------------------------------------------------------------------
 
@@ -511,5 +527,4 @@ class Confirm(QDialog):
 
 def _size_words(count: int, size: int) -> str:
     number = "1 conversation" if count == 1 else f"{count:,} conversations"
-    mega = size / 1e6
-    return f"{number}, {mega:.0f} MB" if mega >= 10 else f"{number}, {mega:.1f} MB"
+    return f"{number}, {size / 1e6:.1f} MB" if size >= 1e6 else f"{number}, {size / 1e3:.0f} kB"

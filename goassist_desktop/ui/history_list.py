@@ -148,7 +148,7 @@ class Conversations(QAbstractListModel):
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
         if isinstance(self._rows[index.row()], _Day):
-            return Qt.ItemFlag.ItemIsEnabled
+            return Qt.ItemFlag.NoItemFlags  # arrows pass it by
         return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -169,15 +169,15 @@ class Conversations(QAbstractListModel):
 
 
 class Painter(QStyledItemDelegate):
-    """A day as a heading; a conversation as what was said, and below it when, with whom, how long."""
+    """A day as a heading; a conversation as its words, and below when, with whom and how long."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
         is_day = index.data(SUMMARY) is None
         return QSize(theme().px(160), theme().px(DAY if is_day else ROW))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
-        box: QRect = option.rect  # type: ignore[attr-defined]
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        box: QRect = option.rect
+        state: QStyle.StateFlag = option.state
         summary = index.data(SUMMARY)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -234,11 +234,11 @@ def _one_line(
         end = min(end, len(shown))
         if start < end:
             mark = QTextLayout.FormatRange()
-            mark.start, mark.length = start, end - start  # type: ignore[attr-defined]
+            mark.start, mark.length = start, end - start
             look = QTextCharFormat()
             look.setForeground(style.colour("accent"))
             look.setFontWeight(QFont.Weight.Bold)
-            mark.format = look  # type: ignore[attr-defined]
+            mark.format = look
             formats.append(mark)
     layout.setFormats(formats)
     layout.beginLayout()
@@ -262,6 +262,7 @@ class ConversationList(QListView):
         self.setAccessibleName("Past conversations")
         self.setItemDelegate(Painter(self))
         self.setMouseTracking(True)
+        self.setStyleSheet("QListView:focus { border: none; }")  # the row in focus shows it
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
@@ -280,18 +281,8 @@ class ConversationList(QListView):
                 self.read.emit(number)
             case Qt.Key.Key_Delete if number is not None:
                 self.delete.emit(number)
-            case Qt.Key.Key_Up | Qt.Key.Key_Down:
-                super().keyPressEvent(event)
-                self._pass_by_day(1 if event.key() == Qt.Key.Key_Down else -1)
             case _:
                 super().keyPressEvent(event)
-
-    def _pass_by_day(self, step: int) -> None:
-        index = self.currentIndex()
-        if index.isValid() and index.data(SUMMARY) is None:
-            beside = index.siblingAtRow(index.row() + step)
-            if beside.isValid():
-                self.setCurrentIndex(beside)
 
     def _chosen(self, index: QModelIndex) -> None:
         summary = index.data(SUMMARY)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QFrame, QTextBrowser
 from goassist_desktop.history_store import Conversation, KeptTurn, marks
 from goassist_desktop.ui.theme import theme
 
-AT_A_TIME: Final = 25
+AT_A_TIME: Final = 12
 """Turns put in at once, so that a conversation of hours does not hold up the window."""
 LINE: Final = 760
 """Longest line in px: wider ones are hard to read."""
@@ -54,10 +54,15 @@ class ConversationText(QTextBrowser):
         self._filling.stop()
         self.clear()
         self.document().setDefaultFont(theme().font("body"))
-        self.document().setDocumentMargin(theme().px(4))
+        self.document().setDocumentMargin(0)
         if conversation is not None:
             self._fill()
             self._filling.start()
+
+    def mark(self, words: str) -> None:
+        """Mark other words."""
+        if words != self._words:
+            self.show_conversation(self._conversation, words)
 
     @property
     def whole(self) -> bool:
