@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 CLOSE_S: Final = 0.9
 """The end of a session and of its engines; one that is at work is left behind, see `app.end`."""
+ALIVE_S: Final = 0.5
 SILENT_DB: Final = -120.0
 
 Cause = Literal["models", "memory", "engine", "sound", "bug"]
@@ -83,7 +84,15 @@ class _Held:
 class LocalAssistant:
     """A `ports.Assistant` at this machine's sound card, unless `venue` says otherwise."""
 
-    def __init__(self, config: Config, publish: Publish, venue: Venue | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        publish: Publish,
+        venue: Venue | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`alive` is called every ALIVE_S by whoever is at work, while nothing hangs."""
+        self._alive = alive
         self._publish = publish
         self._venue = venue or Venue()
         self._lock = threading.Lock()
@@ -172,7 +181,8 @@ class LocalAssistant:
     def _live(self) -> None:
         """Hold conversations, until closing. After one that failed, wait to be told to go on."""
         while not self._closing:
-            self._wanted.wait()
+            while not self._wanted.wait(ALIVE_S):
+                self._alive()
             self._wanted.clear()
             if self._closing:
                 return
@@ -199,7 +209,16 @@ class LocalAssistant:
         self._wanted.set()
 
     def _give_up(self, config: Config) -> Callable[[], bool]:
-        return lambda: self._closing or _engines(self._config) != _engines(config)
+        def give_up() -> bool:
+            self._alive()
+            return self._closing or _engines(self._config) != _engines(config)
+
+        return give_up
+
+    async def _living(self) -> None:
+        while True:
+            self._alive()
+            await asyncio.sleep(ALIVE_S)
 
     def _hold_one(self, config: Config, engines: Engines, began: float) -> None:
         """One session, until it is to be over."""
@@ -232,7 +251,7 @@ class LocalAssistant:
             *self._venue.beside(session, endpoint),
         )
         try:
-            await beside(over.wait(), session.run(), *services)
+            await beside(over.wait(), session.run(), self._living(), *services)
         finally:
             self._held = None
 

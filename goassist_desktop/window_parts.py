@@ -25,6 +25,7 @@ from goassist_desktop import config as configuration
 from goassist_desktop.assistant import LocalAssistant
 from goassist_desktop.avatar import Picture, open_face
 from goassist_desktop.config import Config
+from goassist_desktop.heartbeat import Heartbeat
 from goassist_desktop.pipeline.blendshapes import Pose, rest
 from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.errors import GoAssistError
@@ -71,12 +72,24 @@ class Ledger:
         self._publish(Notice("error", f"something went wrong inside the program ({what})"))
 
 
-def parts(flags: Mapping[str, str], ledger: Ledger) -> Parts:
-    """`flags`: the settings that the command line decided."""
+def parts(
+    flags: Mapping[str, str],
+    ledger: Ledger,
+    heartbeat: Heartbeat | None = None,
+    venue: Venue | None = None,
+) -> Parts:
+    """`flags`: the settings that the command line decided. `heartbeat`: of who watches over us.
+
+    `venue`: where the conversation is held, if not at the sound card.
+    """
+
+    def alive() -> None:
+        if heartbeat is not None:
+            heartbeat.beat("session")
 
     def assistant(config: Config, publish: Publish) -> LocalAssistant:
         ledger.connect(publish)
-        return LocalAssistant(config, ledger.take)
+        return LocalAssistant(config, ledger.take, venue, alive)
 
     return Parts(
         assistant=assistant,

@@ -26,6 +26,7 @@ KINDS = {
     "barge-in": "onset to silence over its own voice, missed and false stops",
     "echo": "whether it hears itself: fades and stops in its own speech",
     "face": "whether it says what is heard, and looks alive; a contact sheet and a video",
+    "window": "how soon the window is there, and whether it is ever blocked while one talks",
     "idle": "what listening costs while nobody speaks",
     "soak": "whether it stays well for half an hour",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from functools import partial
 
 from rich.console import Console
@@ -10,16 +11,22 @@ from rich.console import Console
 from goassist_desktop import config as configuration
 from goassist_desktop import screen
 from goassist_desktop.commands import live, settings
+from goassist_desktop.pipeline.errors import DeviceFailed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--terminal", action="store_true", help="captions in the terminal, and no window"
     )
+    parser.add_argument(
+        "--kiosk", action="store_true", help="the face alone on a full screen, kept running"
+    )
     live.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.kiosk:
+        return _as_a_kiosk(args)
     if args.terminal or args.record is not None:
         return live.run(args)
     if fault := screen.fault():
@@ -41,3 +48,22 @@ def _in_a_window(args: argparse.Namespace) -> int:
     with log_file.open_log(ledger.take) as log, log_file.hook_exceptions(ledger.bug):
         ledger.log = log
         return Program(config, parts(flags, ledger)).run()
+
+
+def _as_a_kiosk(args: argparse.Namespace) -> int:
+    """Raises ConfigError, and DeviceFailed without a screen, before anything is begun."""
+    from goassist_desktop import heartbeat, log_file, supervisor
+    from goassist_desktop.window_parts import Ledger, parts
+
+    config = settings.configured(args)
+    if fault := screen.fault():
+        raise DeviceFailed(f"no kiosk: {fault}")
+    if not heartbeat.watched():
+        supervisor.take_over([sys.executable, "-m", "goassist_desktop", *sys.argv[1:]])
+    from goassist_desktop.ui.kiosk_program import KioskProgram
+
+    beating = heartbeat.inherited()
+    ledger = Ledger()
+    with log_file.open_log(ledger.take) as log, log_file.hook_exceptions(ledger.bug):
+        ledger.log = log
+        return KioskProgram(config, parts(settings.flags(args), ledger, beating), beating).run()

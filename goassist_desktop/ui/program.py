@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from PySide6.QtCore import QObject, QTimer, QUrl, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -22,8 +22,10 @@ from goassist_desktop.history_store import HistoryStore
 from goassist_desktop.pipeline.errors import ConfigError
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.sound_check import Card
-from goassist_desktop.ui import setup
+from goassist_desktop.ui import placement, setup
+from goassist_desktop.ui.app_icon import app_icon
 from goassist_desktop.ui.bridge import Bridge
+from goassist_desktop.ui.ending import Ending
 from goassist_desktop.ui.history import HistoryPage
 from goassist_desktop.ui.latency import LatencyPage
 from goassist_desktop.ui.models import Downloads, ModelsPage
@@ -31,11 +33,15 @@ from goassist_desktop.ui.ports import Assistant, AssistantEvent, Publish, Ready
 from goassist_desktop.ui.pulse import Pulse
 from goassist_desktop.ui.settings import BrokenConfigDialog, SettingsPage, SettingsServices
 from goassist_desktop.ui.setup import Setup
+from goassist_desktop.ui.single_instance import SingleInstance
 from goassist_desktop.ui.theme import theme
+from goassist_desktop.ui.tray import Tray, tray_available
 from goassist_desktop.ui.window import MainWindow
 
 logger = logging.getLogger(__name__)
 
+SETUP_DONE: Final = "setup.json"
+"""The file that says so, in the folder of the state."""
 SECTIONS: Final = {
     "sound-settings": "Sound",
     "engine-settings": "Engines",
@@ -55,6 +61,8 @@ class Parts:
     """For the first start: the devices, before the conversation has them."""
     state: Path
     """The folder of what is remembered from start to start."""
+    runtime: Path | None = None
+    """The folder by which a second start finds the first; None: this user's."""
 
 
 def load_config(load: Callable[[], Config], path: Path) -> Config | None:
@@ -104,19 +112,31 @@ class Program(QObject):
                 "Settings": ("settings", self._settings_page),
             },
         )
-        window.closing.connect(self.leave)
+        window.closing.connect(self._closed)
+        self._single = SingleInstance(parts.runtime)
+        self._single.show_asked.connect(lambda: self._show(True))
+        self._tray: Tray | None = None
+        self._offer_tray()
         window.wanted.connect(self._help)
         window.turn_chosen.connect(self._show_turn)
         window.felt_wrong.connect(self._felt_wrong)
         window.captions_wanted.connect(lambda on: self.change({"window.captions": on}))
 
     def run(self) -> int:
+        """Until it is left. Not at all where another one runs: then that one shows itself."""
+        if not self._only_one():
+            return 0
+        ending = Ending(self)
+        ending.asked.connect(self.leave)
+        placement.restore(self.window, self._parts.state / "window.json")
         self.window.show()
         QTimer.singleShot(0, self._begin)
         status = self._application.exec()
         self.assistant.close()
         self.downloads.close()
         self.history.close()
+        self._single.release()
+        ending.close()
         return status
 
     def change(self, changes: Mapping[str, object]) -> None:
@@ -125,16 +145,45 @@ class Program(QObject):
 
     def leave(self) -> None:
         """The window goes at once; the conversation ends behind it."""
+        try:
+            placement.keep(self.window, self._parts.state / "window.json")
+        except OSError as error:
+            logger.warning("where the window was is not remembered: %s", error)
         self.window.hide()
         self.window.stage.close_face()
+        if self._tray is not None:
+            self._tray.close()
         self._application.quit()
 
+    def _closed(self) -> None:
+        """Somebody closed the window: with a tray it may come back."""
+        if self._tray is None:
+            self.leave()
+        else:
+            self._show(False)
+
+    def _show(self, shown: bool) -> None:
+        self.window.setVisible(shown)
+        if shown:
+            self.window.setWindowState(self.window.windowState() & ~Qt.WindowState.WindowMinimized)
+            self.window.raise_()
+            self.window.activateWindow()
+        if self._tray is not None:
+            self._tray.set_shown(shown)
+
     # -- the start -------------------------------------------------------------------------------
+
+    def _only_one(self) -> bool:
+        try:
+            return self._single.claim()
+        except OSError as error:  # a folder that can not be written: no reason not to start
+            logger.warning("a second start will not be noticed: %s", error)
+            return True
 
     def _begin(self) -> None:
         """The window is on the screen: now the heavy things."""
         logger.info("window shown %.2f s after the start", _age_s())
-        state = self._parts.state / "setup.json"
+        state = self._parts.state / SETUP_DONE
         if setup.needed(state):
             services = setup.Services(
                 self.config, self.change, self.downloads, self._parts.card, state
@@ -165,9 +214,24 @@ class Program(QObject):
         self.config = configuration.changed(self.config, changes)
         self.assistant.use(self.config)
         self.window.use(self.config)
+        self._offer_tray()
         self._keeping.emit(self.config.privacy.keep_history)
         if self._models is not None:
             self._models.use_config(self.config)
+
+    def _offer_tray(self) -> None:
+        wanted = self.config.window.tray and tray_available()
+        if wanted and self._tray is None:
+            self._tray = tray = Tray(self)
+            tray.set_shown(True)
+            tray.show_asked.connect(self._show)
+            tray.mute_asked.connect(self.window.controls.mute_button.setChecked)
+            tray.quit_asked.connect(self.leave)
+            self.window.controls.muted.connect(tray.set_muted)
+        elif not wanted and self._tray is not None:
+            self._tray.close()
+            self._tray.deleteLater()
+            self._tray = None
 
     def _help(self, wanted: str) -> None:
         """The button of a banner was pressed."""
@@ -217,6 +281,7 @@ def application() -> QApplication:
     assert isinstance(made, QApplication)
     made.setApplicationName("GoAssist")
     made.setDesktopFileName("goassist")
+    made.setWindowIcon(app_icon())
     made.setQuitOnLastWindowClosed(False)
     return made
 
