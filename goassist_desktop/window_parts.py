@@ -22,7 +22,7 @@ from goassist_desktop import (
     stored,
 )
 from goassist_desktop import config as configuration
-from goassist_desktop.assistant import LocalAssistant
+from goassist_desktop.assistant import LocalAssistant, Venue
 from goassist_desktop.avatar import Picture, open_face
 from goassist_desktop.config import Config
 from goassist_desktop.heartbeat import Heartbeat

@@ -170,6 +170,7 @@ class _Talk:
         self._seconds = seconds
         self._blocked: tuple[float, ...] = ()
         self._frames: tuple[float, ...] = ()
+        self._offsets: tuple[float, ...] = ()
         self._graphs = 0.0
 
     def beside(self, session: Session, endpoint: Endpoint) -> Iterable[Coroutine[Any, Any, None]]:
@@ -200,6 +201,7 @@ class _Talk:
         fidgeting.cancel()
         self._blocked = tuple(self.program.pulse.late_ms)
         self._frames = tuple(self.program.window.stage.faces.frame_times_ms())
+        self._offsets = tuple(self.program.assistant.face_offsets_ms())
 
     async def _graphs_percent(self) -> float:
         """What Qt's thread takes more of a core with the graphs on the screen than with the face
@@ -235,12 +237,11 @@ class _Talk:
     def figures(self) -> list[Figure]:
         said, sounds = self._endpoint.said, self._endpoint.sounds
         gaps = gaps_ms(said, sounds)
-        offsets = self.program.assistant.face_offsets_ms()
         return [
             Figure("window blocked", "ms", self._blocked, BLOCKED_LIMITS),
             Figure("graphs", "%", (round(self._graphs, 1),), GRAPHS_LIMITS),
             Figure("frame time", "ms", self._frames, FRAME_LIMITS),
-            Figure("face to sound", "ms", tuple(offsets), OFFSET_LIMITS),
+            Figure("face to sound", "ms", self._offsets, OFFSET_LIMITS),
             Figure("response gap", "ms", tuple(gaps)),
             Figure("unanswered", "", (float(len(said) - len(gaps)),), NONE),
             Figure(

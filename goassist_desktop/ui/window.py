@@ -57,6 +57,7 @@ class MainWindow(QMainWindow):
         """`views`: name -> icon, and what makes the view."""
         super().__init__()
         self._assistant = assistant
+        self._watching = self._space_held = False
         self._makers = {name: make for name, (_, make) in views.items()}
         self._views: dict[str, QWidget] = {}
         self.stage = Stage(assistant, config.persona.head, config.window.captions)
@@ -98,7 +99,7 @@ class MainWindow(QMainWindow):
         self.stage.show_captions(config.window.captions)
         self.controls.show_captions(config.window.captions)
         self.controls.show_push_to_talk(config.audio.push_to_talk)
-        self._push_to_talk = config.audio.push_to_talk
+        self._watch_keys(config.audio.push_to_talk)
         self._who.setText(config.persona.name)
         self.transcript.use_name(config.persona.name)
 
@@ -217,14 +218,27 @@ class MainWindow(QMainWindow):
         held = Shortcut("Ctrl+Space", "Held down: push to talk", lambda: None)
         ShortcutsDialog([*self._shortcuts, held], self).open()
 
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.WindowDeactivate:
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
             self._let_go()
-        return super().event(event)
+        super().changeEvent(event)
+
+    def _watch_keys(self, wanted: bool) -> None:
+        """A shortcut does not tell when its keys are let go: only looking at all events does."""
+        if wanted == self._watching:
+            return
+        self._watching = wanted
+        application = QApplication.instance()
+        assert application is not None
+        if wanted:
+            application.installEventFilter(self)
+        else:
+            application.removeEventFilter(self)
+            self._let_go()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Ctrl+Space, or Space where it means nothing else, is held down to talk."""
-        if not self._push_to_talk or not isinstance(event, QKeyEvent) or not self.isActiveWindow():
+        if not isinstance(event, QKeyEvent) or not self.isActiveWindow():
             return False
         if event.key() != Qt.Key.Key_Space or event.isAutoRepeat():
             return self._space_held and event.key() == Qt.Key.Key_Space
@@ -239,9 +253,6 @@ class MainWindow(QMainWindow):
             self._hold(True)
             return True
         return False
-
-    _push_to_talk = False
-    _space_held = False
 
     def _let_go(self) -> None:
         if self._space_held:
