@@ -44,7 +44,8 @@ CALM_FPS: Final = 12.0
 SIDES: Final = {"gpu": (1440, 1024, 640), "software": (512, 384, 320)}
 """The most pixels drawn are the square of it; the next one where the one before is too slow."""
 LARGE: Final = 4_000_000
-"""Pixels of the screen: a face on more of them is shown half as often, for Qt's thread's sake."""
+"""Pixels of the screen: to show a face on more of them takes Qt's thread 10 ms, so it is not done
+more often than in software."""
 LEAST_FPS: Final = 24.0
 JUDGED: Final = 36
 """Pictures: half of them slower than LEAST_FPS, and they are drawn smaller."""
@@ -238,7 +239,7 @@ class _Easel:
         """The most there is any use in."""
         most = FPS[self._kind]
         if wish.size[0] * wish.size[1] > LARGE:
-            most /= 2
+            most = FPS["software"]
         return min(most, CALM_FPS) if wish.calm else most
 
     def prepare(self, wish: Wish) -> bool:
