@@ -10,6 +10,7 @@ from typing import Final
 from PySide6.QtCore import (
     Property,
     QEasingCurve,
+    QEvent,
     QObject,
     QPointF,
     QPropertyAnimation,
@@ -142,6 +143,11 @@ class FaceView(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._run()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:  # moved to another screen
+            self._run()
+        return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         self._take()

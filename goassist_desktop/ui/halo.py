@@ -103,7 +103,11 @@ class Halo(QWidget):
         """Around this, whose corners are round by `corner`, with `room` px to the edge."""
         self._inner, self._corner, self._room = inner, corner, room
         # Without this the face and the ring would have each other painted anew.
-        self.setMask(QRegion(self.rect()) - QRegion(inner.toAlignedRect()))
+        flat, side = inner.toAlignedRect(), round(corner)
+        unlit = QRegion(flat.adjusted(side, 0, -side, 0)) + QRegion(
+            flat.adjusted(0, side, 0, -side)
+        )
+        self.setMask(QRegion(self.rect()) - unlit)
         self.update()
 
     @property
@@ -207,7 +211,7 @@ class Halo(QWidget):
         away = 0.42 * self._room
         reach = 2 * (self._room - away)
         radius = self._corner + away
-        for width, alpha in ((1.0, 0.10), (0.72, 0.12), (0.46, 0.16)):
+        for width, alpha in ((1.0, 0.05), (0.8, 0.08), (0.58, 0.11), (0.34, 0.14)):
             painter.setPen(QPen(ink(alpha * strength), reach * width))
             painter.drawRoundedRect(self._outline(away), radius, radius)
 

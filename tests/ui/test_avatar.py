@@ -180,12 +180,18 @@ def test_a_size_is_kept_or_made_smaller_in_its_shape() -> None:
     assert fitted((1, 4000), 512)[0] == 1
 
 
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fast enough, and that is soon known."""
+    monkeypatch.setattr(face_thread, "JUDGED", 3)
+    monkeypatch.setattr(face_thread, "LEAST_FPS", 1e9)
+    monkeypatch.setattr(face_thread, "PAINTED_BELOW_FPS", 1e9)
+    monkeypatch.setattr(face_thread, "SEEN_DEGREES", -1.0)  # every pose is drawn
+
+
 def test_too_slow_is_drawn_smaller_and_then_painted(
     qtbot: QtBot, make: Make, face: FlatFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(face_thread, "JUDGED", 3)
-    monkeypatch.setattr(face_thread, "LEAST_FPS", 1e9)
-    monkeypatch.setattr(face_thread, "SEEN_DEGREES", -1.0)  # every pose is drawn
+    slow(monkeypatch)
     notices: list[Notice] = []
     view = make((800, 800))
     view.notice.connect(notices.append)
@@ -200,21 +206,28 @@ def test_too_slow_is_drawn_smaller_and_then_painted(
 def test_a_small_face_is_not_drawn_in_the_same_size_again(
     qtbot: QtBot, make: Make, face: FlatFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(face_thread, "JUDGED", 3)
-    monkeypatch.setattr(face_thread, "LEAST_FPS", 1e9)
-    monkeypatch.setattr(face_thread, "SEEN_DEGREES", -1.0)
+    slow(monkeypatch)
     view = make((350, 350))
     view.show()
     qtbot.waitUntil(lambda: view.renderer_name == "painted")
     assert list(dict.fromkeys(face.sizes)) == [(350, 350), (320, 320)]
 
 
+def test_somewhat_slow_is_not_painted(
+    qtbot: QtBot, make: Make, face: FlatFace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow(monkeypatch)
+    monkeypatch.setattr(face_thread, "PAINTED_BELOW_FPS", 0.01)
+    view = make((800, 800))
+    view.show()
+    qtbot.waitUntil(lambda: face.sizes.count((320, 320)) > 8)
+    assert view.renderer_name == face.name
+
+
 def test_slowness_counts_for_nothing_while_the_models_load(
     qtbot: QtBot, make: Make, face: FlatFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(face_thread, "JUDGED", 3)
-    monkeypatch.setattr(face_thread, "LEAST_FPS", 1e9)
-    monkeypatch.setattr(face_thread, "SEEN_DEGREES", -1.0)
+    slow(monkeypatch)
     view = make((800, 800))
     view.set_judging(False)
     view.show()
@@ -225,9 +238,7 @@ def test_slowness_counts_for_nothing_while_the_models_load(
 def test_what_was_too_slow_is_tried_again_when_it_is_looked_at_again(
     qtbot: QtBot, make: Make, face: FlatFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(face_thread, "JUDGED", 3)
-    monkeypatch.setattr(face_thread, "LEAST_FPS", 1e9)
-    monkeypatch.setattr(face_thread, "SEEN_DEGREES", -1.0)
+    slow(monkeypatch)
     view = make((800, 800))
     view.show()
     qtbot.waitUntil(lambda: view.renderer_name == "painted")
@@ -334,7 +345,9 @@ def test_mesas_threads_give_way_and_no_others(
     monkeypatch.setattr(face_thread, "TASKS", tmp_path)
     monkeypatch.setattr(os, "setpriority", lambda *args: lowered.append(args))
     face_thread.give_way()
-    assert sorted(lowered) == [(os.PRIO_PROCESS, 11, 10), (os.PRIO_PROCESS, 13, 10)]
+    assert sorted(lowered) == [
+        (os.PRIO_PROCESS, number, face_thread.NICENESS) for number in (11, 13)
+    ]
 
 
 def test_the_real_face_is_seen(
