@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QKeyEvent, QPointingDevice
+from PySide6.QtGui import QKeyEvent, QPointingDevice, QTouchEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -123,6 +123,14 @@ def test_it_is_held_by_finger(qtbot: QtBot, controls: Controls, held: list[bool]
     QTest.touchEvent(controls.hold_button, screen).move(0, far, controls.hold_button).commit()
     assert held == [True]
     QTest.touchEvent(controls.hold_button, screen).release(0, far, controls.hold_button).commit()
+    assert held == [True, False]
+
+
+def test_a_finger_the_system_takes_over_lets_it_go(controls: Controls, held: list[bool]) -> None:
+    screen: QPointingDevice = QTest.createTouchDevice()
+    button = controls.hold_button
+    QTest.touchEvent(button, screen).press(0, QPoint(10, 10), button).commit()
+    QApplication.sendEvent(button, QTouchEvent(QEvent.Type.TouchCancel, screen))
     assert held == [True, False]
 
 
