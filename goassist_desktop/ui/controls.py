@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QLineEdit, QWidget
 
@@ -20,6 +20,8 @@ LONGEST_TEXT: Final = 2000
 COUNTED_FROM: Final = 1800
 """From here on it is said how many there are."""
 KEPT_TEXTS: Final = 50
+KEY_UP_MS: Final = 30
+"""X11 tells of a key that repeats as of one let go and pressed again, now and then unmarked."""
 NARROW_PX: Final = 640
 """Below it the field stands above the buttons."""
 _ANSWERING: Final = (State.THINKING, State.SPEAKING, State.HELD)
@@ -166,10 +168,22 @@ class HoldButton(IconButton):
     def __init__(self, icon: str, name: str) -> None:
         super().__init__(icon, name, checkable=True)
         self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
+        self._key_up = QTimer(self, singleShot=True, interval=KEY_UP_MS)
+        self._key_up.timeout.connect(self.let_go)
         self.setAccessibleDescription("Hold it down while you talk, and let go when you are done.")
+
+    def key_down(self) -> None:
+        """A key that holds it was pressed, wherever the keyboard is."""
+        self._key_up.stop()
+        self.setChecked(True)
+
+    def key_up(self) -> None:
+        """It was let go, unless it is pressed again at once."""
+        self._key_up.start()
 
     def let_go(self) -> None:
         """However it was held."""
+        self._key_up.stop()
         self.setChecked(False)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -186,14 +200,16 @@ class HoldButton(IconButton):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() not in _HOLD_KEYS:
             super().keyPressEvent(event)
-        elif not event.isAutoRepeat():
-            self.setChecked(True)
+        elif event.isAutoRepeat():
+            self._key_up.stop()  # it was none
+        else:
+            self.key_down()
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() not in _HOLD_KEYS:
             super().keyReleaseEvent(event)
         elif not event.isAutoRepeat():
-            self.let_go()
+            self.key_up()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         self.let_go()

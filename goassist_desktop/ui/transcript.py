@@ -41,10 +41,10 @@ from PySide6.QtWidgets import (
 
 from goassist_desktop.pipeline.events import TurnClosed, UserText
 from goassist_desktop.ui.announcing import announce
-from goassist_desktop.ui.kit import button, column, label
+from goassist_desktop.ui.kit import button, column, label, scrolling
 from goassist_desktop.ui.pictograms import icon
 from goassist_desktop.ui.ports import AssistantEvent, Loading, Ready, Unable
-from goassist_desktop.ui.said import Exchange, Said
+from goassist_desktop.ui.said import Exchange, Said, duration
 from goassist_desktop.ui.theme import CONTRAST, GAP, theme
 
 LONGEST: Final = 300
@@ -103,7 +103,8 @@ class Transcript(QWidget):
         self.invitation = _Invitation()
         self.invitation.suggested.connect(self.suggested)
         self._pages = QStackedWidget()
-        self._pages.addWidget(self.invitation)
+        self._empty = scrolling(self.invitation)
+        self._pages.addWidget(self._empty)
         self._pages.addWidget(self.view)
         outer = column(self._pages)
         self.setLayout(outer)
@@ -134,13 +135,17 @@ class Transcript(QWidget):
         """Begin with an empty sheet."""
         self._said.clear()
         self.view.forget()
-        self._pages.setCurrentWidget(self.invitation)
+        self._pages.setCurrentWidget(self._empty)
         self._place_latest()
 
     def use_name(self, name: str) -> None:
         """Who answers is called that from now on."""
         self._name = name
         self.view.use_name(name)
+
+    def use_push_to_talk(self, wanted: bool) -> None:
+        """Whether one has to hold a button to be heard: the invitation says so."""
+        self.invitation.use_push_to_talk(wanted)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -151,7 +156,7 @@ class Transcript(QWidget):
         if len(self._said.exchanges) > LONGEST + TRIM:
             self._said.keep(LONGEST)
             self.view.keep(LONGEST)
-        self._pages.setCurrentWidget(self.invitation if self.view.empty else self.view)
+        self._pages.setCurrentWidget(self._empty if self.view.empty else self.view)
         if self._said.partial:
             self._forgetting.start()
         else:
@@ -173,6 +178,11 @@ class Transcript(QWidget):
         side = theme().px(16)
         self.latest.setIcon(icon("down", theme().colours.accent, side))
         self.latest.setIconSize(QSize(side, side))
+        height = theme().px(20)
+        self.latest.setStyleSheet(
+            f"min-height: {height}px; border-radius: {theme().px(15)}px; "
+            f"padding: {theme().px(6)}px {theme().px(14)}px;"
+        )
         self._place_latest()
 
 
@@ -183,35 +193,46 @@ class _Invitation(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._line = label("", "large", wrap=True)
+        self._line = label("", "title", wrap=True)
         self._line.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._more = label("For example:", "quiet")
         self._more.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.questions = [self._question(text) for text in QUESTIONS]
         inside = column(1, self._line, self._more, gap=GAP)
+        inside.insertSpacing(2, 2 * GAP)
         for question in self.questions:
             inside.addWidget(question, alignment=Qt.AlignmentFlag.AlignHCenter)
         inside.addStretch(1)
         inside.setContentsMargins(2 * GAP, 2 * GAP, 2 * GAP, 2 * GAP)
         self.setLayout(inside)
-        self._invite("Say something, or type below.", ready=True)
+        self._told: Loading | Ready | Unable = Ready((), 0.0)
+        self._push_to_talk = False
+        self._invite()
 
     def take(self, event: Loading | Ready | Unable) -> None:
-        match event:
-            case Loading():
-                self._invite("One moment: getting ready to listen.", ready=False)
-            case Ready():
-                self._invite("Say something, or type below.", ready=True)
-            case Unable():
-                self._invite("Not ready to talk yet.", ready=False)
+        self._told = event
+        self._invite()
+
+    def use_push_to_talk(self, wanted: bool) -> None:
+        self._push_to_talk = wanted
+        self._invite()
 
     def _question(self, text: str) -> QPushButton:
         return button(f"“{text}”", "link", lambda: self.suggested.emit(text))
 
-    def _invite(self, line: str, *, ready: bool) -> None:
+    def _invite(self) -> None:
+        match self._told:
+            case Loading():
+                line = "One moment: getting ready to listen."
+            case Unable():
+                line = "Not ready to talk yet."
+            case _ if self._push_to_talk:
+                line = "Hold the button and talk, or type below."
+            case _:
+                line = "Say something, or type below."
         self._line.setText(line)
         for widget in (self._more, *self.questions):
-            widget.setVisible(ready)
+            widget.setVisible(isinstance(self._told, Ready))
 
 
 class _View(QTextEdit):
@@ -597,8 +618,13 @@ class _View(QTextEdit):
         if passage is self._hovered:
             return
         self._hovered = passage
-        chosen = passage is not None and passage.exchange.turn_id is not None
-        self.viewport().setToolTip("Click to see what the time was spent on" if chosen else "")
+        tip = ""
+        if passage is not None and passage.exchange.turn_id is not None:
+            gap_ms = passage.exchange.gap_ms
+            tip = "Click to see what the time was spent on."
+            if gap_ms is not None:
+                tip = f"Answered in {duration(gap_ms)}. {tip}"
+        self.viewport().setToolTip(tip)
         self.viewport().update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QApplication, QLabel, QMenu
 from pytestqt.qtbot import QtBot
 
 from goassist_desktop.pipeline.clock import INTERVALS
 from goassist_desktop.pipeline.events import Outcome, PartialText, ReplyText, TurnClosed, UserText
 from goassist_desktop.ui import transcript as module
-from goassist_desktop.ui.ports import Loading, Ready
+from goassist_desktop.ui.ports import Loading, Ready, Unable
 from goassist_desktop.ui.theme import theme
 from goassist_desktop.ui.transcript import QUESTIONS, Transcript
 from tests.ui.conftest import Shoot
@@ -251,6 +251,26 @@ def test_an_empty_one_invites(qtbot: QtBot, transcript: Transcript) -> None:
     assert question.isVisible()
     converse(transcript, 1)
     assert transcript.view.toPlainText().startswith("You\nQuestion 1?")
+
+
+def test_the_invitation_says_how_to_be_heard(transcript: Transcript) -> None:
+    def line() -> str:
+        return transcript.invitation.findChildren(QLabel)[0].text()
+
+    assert line() == "Say something, or type below."
+    transcript.use_push_to_talk(True)
+    assert line() == "Hold the button and talk, or type below."
+    transcript.take(Unable("x", "bug"))
+    assert line() == "Not ready to talk yet."
+
+
+def test_hovering_tells_how_long_the_answer_took(qtbot: QtBot, transcript: Transcript) -> None:
+    converse(transcript, 1)
+    port = transcript.view.viewport()
+    qtbot.mouseMove(port, pos=point_of(transcript, "Answer 1."))
+    assert port.toolTip().startswith("Answered in 412 ms.")
+    qtbot.mouseMove(port, pos=QPoint(200, 600))
+    assert port.toolTip() == ""
 
 
 def test_it_takes_the_colours_and_sizes_of_the_theme(transcript: Transcript) -> None:

@@ -155,6 +155,19 @@ def test_a_cough_leaves_no_words() -> None:
     assert lines(said) == ["You: Tell me a story.\nIt: Once upon a time"]
 
 
+def test_words_that_come_to_nothing_leave_those_before_them() -> None:
+    said = after(
+        UserText("Hello.", final=True),
+        closed(1, "Hello.", "Hi", "", "interrupted", "words"),
+        PartialText("uh"),
+    )
+    (exchange,) = said.exchanges
+    assert said.forget_partial() == [exchange]
+    assert exchange.user_spans == [("Hello.", "said")]
+    said.take(PartialText("what"))
+    assert exchange.user_spans == [("Hello. ", "said"), ("what", "partial")]
+
+
 def test_an_exchange_is_known_by_its_turn_whatever_came_between() -> None:
     said = after(
         UserText("First.", final=True),
