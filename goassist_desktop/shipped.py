@@ -1,4 +1,4 @@
-"""What comes with the program besides code: manifest of models, heads, lip-sync network."""
+"""What comes with the program besides code: models' manifest, heads, lip-sync network, licences."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ def folder() -> Path:
     """The `models` folder: inside the installed package, or beside it in a checkout."""
     installed = _PACKAGE / "models"
     return installed if installed.exists() else _PACKAGE.parent / "models"
+
+
+def licence() -> Path:
+    """The licence of the program itself."""
+    installed = _PACKAGE / "LICENSE"
+    return installed if installed.exists() else _PACKAGE.parent / "LICENSE"

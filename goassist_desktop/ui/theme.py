@@ -138,7 +138,9 @@ class Theme(QObject):
         )
         application = QApplication.instance()
         assert isinstance(application, QApplication)
-        application.setStyle("Fusion")
+        application.setStyleSheet("")  # else each of the next lines restyles every widget: 0.5 s
+        if application.style().name() != "fusion":
+            application.setStyle("Fusion")
         application.setPalette(_palette(self.colours))
         application.setFont(self.font("body"))
         application.setStyleSheet(_style_sheet(self.colours, scale))

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPlainTextEdit
 
+from goassist_desktop import shipped
 from goassist_desktop.ui.kit import Choice, LabelKind, button, label
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.lines import Line
@@ -110,7 +111,7 @@ class Licences(Line):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if not self.choice.count():
-            self.editing.jobs.run(self.editing.services.licences, self._got, self.complain)
+            self.editing.jobs.run(_licences, self._got, self.complain)
 
     def _got(self, texts: Sequence[tuple[str, str]]) -> None:
         for title, text in texts:
@@ -121,6 +122,15 @@ class Licences(Line):
 
     def _measure(self) -> None:
         self.text.setFixedHeight(theme().px(280))
+
+
+def _licences() -> Sequence[tuple[str, str]]:
+    files = {
+        "GoAssist": shipped.licence(),
+        "Models": shipped.folder() / "LICENCES.md",
+        "Heads": shipped.folder() / "heads" / "LICENCES.md",
+    }
+    return [(title, file.read_text(encoding="utf-8")) for title, file in files.items()]
 
 
 class About(Section):

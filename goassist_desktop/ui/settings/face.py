@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-import numpy as np
-from PySide6.QtGui import QImage, QPixmap, QShowEvent
+from PySide6.QtGui import QPixmap
 
-from goassist_desktop.avatar import Picture
+from goassist_desktop import shipped
 from goassist_desktop.ui.ports import Loading, Ready, Unable
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.engines import EngineLine
@@ -18,17 +16,18 @@ from goassist_desktop.ui.settings.tiles import Tile, Tiles
 
 HEADS: Final = {"mira": "Mira", "jonas": "Jonas"}
 PICTURE_PX: Final = 200
-DRAWN_PX: Final = (800, 400)
-"""Sharp where the screen has two dots a px."""
 
 
 class HeadLine(Line):
-    """The heads there are, as pictures that are drawn when they are first seen."""
+    """The heads there are, by their pictures, which `models/draw_heads.py` draws."""
 
     def __init__(self, editing: Editing) -> None:
-        tiles = (Tile(head, name, picture_px=PICTURE_PX) for head, name in HEADS.items())
+        tiles = []
+        for head, name in HEADS.items():
+            tile = Tile(head, name, picture_px=PICTURE_PX)
+            tile.show_picture(QPixmap(str(shipped.folder() / "heads" / f"{head}.jpg")))
+            tiles.append(tile)
         self.tiles = Tiles("Head", *tiles)
-        self._drawn = False
         super().__init__(
             editing,
             "Head",
@@ -44,32 +43,8 @@ class HeadLine(Line):
     def refresh(self) -> None:
         self.tiles.show_value(self.editing.value("persona.head"))
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if not self._drawn:
-            self._drawn = True
-            self.editing.jobs.run(self._draw, self._show, self._not_drawn)
-
-    def _draw(self) -> Mapping[str, Picture]:
-        portrait = self.editing.services.portrait
-        return {head: portrait(head, *DRAWN_PX) for head in HEADS}
-
-    def _show(self, pictures: Mapping[str, Picture]) -> None:
-        for tile in self.tiles.tiles:
-            tile.show_picture(as_pixmap(pictures[tile.value]))
-
-    def _not_drawn(self, why: str) -> None:
-        self.complain(f"The pictures can not be drawn: {why}")
-
     def _picked(self, head: str) -> None:
         self.complain(self.editing.put({"persona.head": head}))
-
-
-def as_pixmap(picture: Picture) -> QPixmap:
-    pixels = np.ascontiguousarray(picture)
-    height, width, _ = pixels.shape
-    image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    return QPixmap.fromImage(image)
 
 
 class Face(Section):

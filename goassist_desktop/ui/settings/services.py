@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from goassist_desktop.avatar import Picture
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints.sound_card import SoundDevice
 
@@ -42,8 +41,6 @@ class SettingsServices:
     """Play a quiet tone at the loudspeaker; returns when it is over."""
     preview: Callable[[Config, str], None]
     """Say a sentence with the voice of a configuration; returns when it was said."""
-    portrait: Callable[[str, int, int], Picture]
-    """A head at rest, of a width and height in px. Called in one thread after the other."""
     system_prompt: Callable[[Config], str]
     """What the language model has before it."""
     stored: Callable[[], Sequence[str]]
@@ -53,8 +50,6 @@ class SettingsServices:
     """Write a zip file; True: with what was said."""
     examine: Callable[[Config], Iterable[Finding]]
     """Look at this machine; findings come one by one."""
-    licences: Callable[[], Sequence[tuple[str, str]]]
-    """Titles and texts."""
     version: str
     outside: Mapping[str, str] = field(default_factory=dict)
     """Keys that a variable or a flag decides -> its name: `config.outside`."""
