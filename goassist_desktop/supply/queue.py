@@ -169,7 +169,14 @@ class PullQueue:
         except GoAssistError as error:
             self._set(stop, name, phase="failed", fault=str(error), rate=0.0)
         else:
-            self._set(stop, name, phase="done", done=size, rate=0.0)
+            self._note_done(name, size)
+
+    def _note_done(self, name: str, size: int) -> None:
+        """It is whole, though it may have been paused in its last moment."""
+        with self._lock:
+            item = self._items.get(name)
+            if item is not None and item.phase != "waiting":
+                self._items[name] = Item(name, "done", done=size, total=size)
 
     def _set(self, stop: threading.Event, name: str, **change: object) -> None:
         """Change an item, unless it was paused or dropped meanwhile."""

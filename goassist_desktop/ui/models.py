@@ -33,6 +33,8 @@ class Downloads(QObject):
     """The queue of models for all views: `changed` comes on Qt's thread."""
 
     changed = Signal()
+    removed = Signal()
+    """A model was deleted, or could not be."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +50,7 @@ class Downloads(QObject):
             offers.remove(name)
         except OSError as error:
             self.queue.failed(name, f"{offers.REMOVAL_FAILED}: {error.strerror or error}")
-        self.changed.emit()
+        self.removed.emit()
 
     def close(self) -> None:
         """End a download, within half a second; what was fetched is kept."""
@@ -187,6 +189,10 @@ class ModelRow(QWidget):
         self._details.hide()
         self.show_offer(offer, None)
 
+    @property
+    def model_name(self) -> str:
+        return self._offer.model.name
+
     def show_offer(self, offer: Offer, item: Item | None) -> None:
         self._offer = offer
         model = offer.model
@@ -320,6 +326,7 @@ class ModelsPage(Page):
             if rows:
                 self.body.addLayout(column(label(what, "section"), card(*rows), gap=GAP))
         downloads.changed.connect(self._changed)
+        downloads.removed.connect(self.refresh)
         self.refresh()
 
     def use_config(self, config: Config) -> None:

@@ -75,7 +75,7 @@ def _note_done(state: Path) -> None:
         state.parent.mkdir(parents=True, exist_ok=True)
         state.write_text(json.dumps({"setup": "done"}) + "\n", encoding="utf-8")
     except OSError as error:
-        _log.warning("the set-up will be shown again: %s", error)
+        _log.info("the set-up will be shown again: %s", error)
 
 
 class Setup(QWidget):
@@ -666,11 +666,11 @@ class Coming(QWidget):
         return f"{share} · {size_in_words(rate)} a second · {time_in_words(left / rate)}"
 
     def _do_pause(self) -> None:
-        for item in self._items():
+        for item in reversed(self._items()):  # or the next one would begin
             self._downloads.queue.pause(item.name)
 
     def _do_cancel(self) -> None:
-        for item in self._items():
+        for item in reversed(self._items()):
             self._downloads.queue.drop(item.name)
 
     def _show_details(self) -> None:

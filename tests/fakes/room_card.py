@@ -54,6 +54,11 @@ class RoomCard:
         assert self._streams is not None
         self._streams.mic.allow(round(seconds * 100), said)
 
+    @property
+    def idle(self) -> bool:
+        """Whether all time that was allowed has passed."""
+        return self._streams is not None and self._streams.mic.idle
+
     def unplug(self) -> None:
         assert self._streams is not None
         self._streams.gone = True
@@ -101,6 +106,13 @@ class _Microphone(Ring):
             self._said += list(whole.reshape(-1, DEVICE_BLOCK_SAMPLES))
         self._allowed.release(blocks)
         self._arrived()
+
+    @property
+    def idle(self) -> bool:
+        free = self._allowed.acquire(blocking=False)
+        if free:
+            self._allowed.release()
+        return not free
 
     def read(self, count: int) -> Samples | None:
         if not self._allowed.acquire(blocking=False):
