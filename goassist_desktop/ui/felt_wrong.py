@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QPlainTextEdit,
-    QStackedLayout,
     QWidget,
 )
 
@@ -112,10 +112,22 @@ class FeltWrong(QDialog):
         self._saving.done.connect(self._on_saved)
         self._saving.failed.connect(self._on_failed)
         self._ticks = {key: Tick(words) for key, words in turn_report.FELT.items()}
-        self._pages = QStackedLayout()
-        self._pages.addWidget(self._question())
-        self._pages.addWidget(self._thanks())
-        self.setLayout(self._pages)
+        self._cancel = kit.button("Cancel", clicked=self.reject)
+        self._save = kit.button("Save report …", "primary", self._ask_where)
+        self._show = kit.button("Open the folder", clicked=self._show_folder)
+        self._done = kit.button("Done", "primary", self.accept)
+        self._asks, self._thanks = self._question(), self._end()
+        self._thanks.hide()
+        inside = QWidget()
+        self._filled = kit.column(self._asks, self._thanks)
+        inside.setLayout(self._filled)
+        self._buttons = QWidget()
+        self._buttons.setLayout(kit.row(1, self._cancel, self._save, self._show, self._done))
+        for button in (self._show, self._done):
+            button.hide()
+        outer = kit.column(kit.scrolling(inside), self._buttons, gap=2 * GAP, margin=4 * GAP)
+        outer.setContentsMargins(4 * GAP, 4 * GAP, 4 * GAP, 3 * GAP)
+        self.setLayout(outer)
         theme().changed.connect(self._restyle)
         self._restyle()
 
@@ -131,8 +143,6 @@ class FeltWrong(QDialog):
         self._remark.setTabChangesFocus(True)
         self._fault = kit.label("", "error", wrap=True)
         self._fault.hide()
-        self._cancel = kit.button("Cancel", clicked=self.reject)
-        self._save = kit.button("Save report …", "primary", self._ask_where)
         page = QWidget()
         page.setLayout(
             kit.column(
@@ -142,9 +152,7 @@ class FeltWrong(QDialog):
                 self._remark,
                 self._what_is_kept(),
                 self._fault,
-                kit.row(1, self._cancel, self._save),
                 gap=2 * GAP,
-                margin=4 * GAP,
             )
         )
         return page
@@ -163,34 +171,34 @@ class FeltWrong(QDialog):
         if self._keep_session is not None:
             return kit.label(_RECORDED, "caption", wrap=True)
         switch = kit.Switch(False, "Record sessions from now on")
-        switch.clicked.connect(self.keep_next_time.emit)
+        switch.toggled.connect(self.keep_next_time)
         return kit.card(
             kit.label(_FIGURES_ONLY, "caption", wrap=True),
             kit.setting("Record sessions from now on", _NEXT_TIME, switch),
         )
 
-    def _thanks(self) -> QWidget:
+    def _end(self) -> QWidget:
         self._where = kit.label("", "quiet", wrap=True)
         self._where.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._hint = kit.label("", "caption", wrap=True)
-        self._done = kit.button("Done", "primary", self.accept)
+        self._hint.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         page = QWidget()
-        page.setLayout(
-            kit.column(
-                kit.label("The report is saved", "title"),
-                self._where,
-                self._hint,
-                1,
-                kit.row(1, kit.button("Open the folder", clicked=self._show_folder), self._done),
-                gap=2 * GAP,
-                margin=4 * GAP,
-            )
-        )
+        title = kit.label("The report is saved", "title")
+        page.setLayout(kit.column(title, self._where, self._hint, gap=2 * GAP))
         return page
 
     def _restyle(self) -> None:
         self._remark.setFixedHeight(theme().px(84))
-        self.setMinimumWidth(theme().px(WIDTH))
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as what is in it, or as the screen."""
+        width = theme().px(WIDTH)
+        self._filled.activate()
+        height = self._filled.totalHeightForWidth(width - 8 * GAP)
+        height += self._buttons.sizeHint().height() + 9 * GAP
+        screen = self.screen().availableGeometry()
+        self.setFixedSize(min(width, screen.width()), min(height, screen.height() - 6 * GAP))
 
     # -- saving ----------------------------------------------------------------------------------
 
@@ -215,17 +223,22 @@ class FeltWrong(QDialog):
         self._saved = folder
         self._where.setText(str(folder))
         self._hint.setText(
-            f"To hold the conversation again: goassist replay “{folder}”"
+            f"To hold the conversation again: goassist replay {shlex.quote(str(folder))}"
             if self._keep_session is not None
             else ""
         )
         self._hint.setVisible(self._keep_session is not None)
-        self._pages.setCurrentIndex(1)
+        for widget in (self._asks, self._cancel, self._save):
+            widget.hide()
+        for widget in (self._thanks, self._show, self._done):
+            widget.show()
+        self._fit()
         self._done.setFocus()
 
     def _on_failed(self, what: str) -> None:
         self._fault.setText(what)
         self._fault.show()
+        self._fit()
         self._save.setEnabled(True)
         self._save.setText("Save report …")
 
