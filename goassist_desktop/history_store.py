@@ -191,61 +191,51 @@ class HistoryStore:
 
     def _write(self) -> None:
         while True:
-            kind, what = self._waiting.get()
-            match kind:
-                case "begin":
-                    self._conversation = (None, what)
-                case "turn":
-                    self._keep(*what)
-                case "done":
+            waiting = [self._waiting.get()]
+            while not self._waiting.empty():
+                waiting.append(self._waiting.get())
+            self._keep([one for one in waiting if one[0] in ("begin", "turn")])
+            for kind, what in waiting:
+                if kind == "done":
                     what.set()
-                case _:
+                elif kind == "close":
                     return
 
-    def _keep(self, at_s: float, turn: TurnClosed) -> None:
+    def _keep(self, waiting: list[tuple[str, Any]]) -> None:
+        if all(kind == "begin" for kind, _ in waiting):
+            self._begin(waiting)
+            return
         with self._file:
             try:
                 try:
-                    self._insert(at_s, turn)
+                    self._insert(waiting)
                 except sqlite3.DatabaseError as error:
                     if not _is_damage(error):
                         raise
                     self._put_aside()
-                    self._insert(at_s, turn)
+                    self._insert(waiting)
             except (sqlite3.Error, OSError, GoAssistError) as error:
+                self._begin(waiting)
                 self._say_once(
                     "failed", f"This conversation is not kept: {_why(error)}. It goes on without."
                 )
 
-    def _insert(self, at_s: float, turn: TurnClosed) -> None:
-        figures = {
-            "turn_id": turn.turn_id,
-            "intervals_ms": turn.intervals_ms,
-            "barge_ins_ms": [round(b.latency_ms, 1) for b in turn.barge_ins],
-            "starved_ms": turn.starved_ms,
-        }
+    def _begin(self, waiting: list[tuple[str, Any]]) -> None:
+        for persona in (what for kind, what in waiting if kind == "begin"):
+            self._conversation = (None, persona)
+
+    def _insert(self, waiting: list[tuple[str, Any]]) -> None:
+        """All of it, or nothing."""
+        conversation = self._conversation
         self._create()
         with self._open() as database:
-            number, persona = self._conversation
-            known = "SELECT 1 FROM conversations WHERE id = ?"
-            if number is None or not database.execute(known, (number,)).fetchone():
-                made = database.execute(
-                    "INSERT INTO conversations(began, persona) VALUES (?, ?)", (at_s, persona)
-                )
-                number = made.lastrowid
-                assert number is not None
-            first, end = _turns_of(number)
-            (last,) = database.execute(
-                "SELECT max(id) FROM turns WHERE id >= ? AND id < ?", (first, end)
-            ).fetchone()
-            database.execute(
-                "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    *(first if last is None else last + 1, at_s, turn.user_text, turn.heard_text),
-                    *(turn.outcome, json.dumps(figures)),
-                ),
-            )
-        self._conversation = (number, persona)
+            for kind, what in waiting:
+                if kind == "begin":
+                    conversation = (None, what)
+                else:
+                    number = _insert_turn(database, conversation, *what)
+                    conversation = (number, conversation[1])
+        self._conversation = conversation
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -407,6 +397,36 @@ class HistoryStore:
         if kind not in self._said:
             self._said.add(kind)
             self._notify(Notice("warning", what))
+
+
+def _insert_turn(
+    database: sqlite3.Connection,
+    conversation: tuple[int | None, str],
+    at_s: float,
+    turn: TurnClosed,
+) -> int:
+    """Add a turn to a conversation, which is begun unless it is there. Its number."""
+    number, persona = conversation
+    known = "SELECT 1 FROM conversations WHERE id = ?"
+    if number is None or not database.execute(known, (number,)).fetchone():
+        begun = "INSERT INTO conversations(began, persona) VALUES (?, ?)"
+        number = database.execute(begun, (at_s, persona)).lastrowid
+        assert number is not None
+    first, end = _turns_of(number)
+    latest = "SELECT max(id) FROM turns WHERE id >= ? AND id < ?"
+    (last,) = database.execute(latest, (first, end)).fetchone()
+    figures = {
+        "turn_id": turn.turn_id,
+        "intervals_ms": turn.intervals_ms,
+        "barge_ins_ms": [round(barge_in.latency_ms, 1) for barge_in in turn.barge_ins],
+        "starved_ms": turn.starved_ms,
+    }
+    values = (turn.user_text, turn.heard_text, turn.outcome, json.dumps(figures))
+    database.execute(
+        "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?)",
+        (first if last is None else last + 1, at_s, *values),
+    )
+    return number
 
 
 # -- looking for words -----------------------------------------------------------------------------

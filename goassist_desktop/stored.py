@@ -7,6 +7,7 @@ models' folder, which may be anywhere and shared, only our own models.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,17 +17,30 @@ from typing import Final, Literal
 import platformdirs
 
 from goassist_desktop import config, log_file, weights
+from goassist_desktop.pipeline import private_folder
+from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.supply import manifest
 
 Kind = Literal[
-    "history", "personas", "settings", "demonstration", "state", "logs", "models", "other"
+    "history",
+    "recordings",
+    "personas",
+    "settings",
+    "demonstration",
+    "state",
+    "login",
+    "logs",
+    "models",
+    "other",
 ]
 WORDS: Final[dict[Kind, str]] = {
     "history": "The words of past conversations",
+    "recordings": "A session that was recorded when the program was killed",
     "personas": "Personas you made",
     "settings": "Your settings",
     "demonstration": "The demonstration conversation, sound and words",
     "state": "Where the window was, and what was done before",
+    "login": "That the program starts at login",
     "logs": "Logs: what the program did, without anybody's words",
     "models": "Models: speech, language and voice. They can be downloaded again",
     "other": "Other files of the program",
@@ -57,6 +71,10 @@ class Stored:
         """For a user."""
         return WORDS[self.kind]
 
+    def __str__(self) -> str:
+        size = f"{self.bytes / 1e6:.1f} MB" if self.bytes >= 1e6 else f"{self.bytes / 1e3:.0f} kB"
+        return f"{self.words}: {self.path}, {size}"
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -71,6 +89,12 @@ class Deleted:
     gone: tuple[Stored, ...]
     left: tuple[Left, ...]
     """Empty when all of it is gone."""
+
+    def check(self) -> None:
+        """Raises GoAssistError naming what is left, if anything is."""
+        if self.left:
+            named = "; ".join(f"{one.path}: {one.why}" for one in self.left)
+            raise GoAssistError(f"Not everything could be deleted. What is left is {named}.")
 
 
 def what_is_stored() -> list[Stored]:
@@ -130,6 +154,12 @@ def _in_our_folders() -> Iterator[Stored]:
 
 def _elsewhere() -> Iterator[Stored]:
     """What may lie beside things of others."""
+    for path in private_folder.left_behind():
+        if os.access(path, os.W_OK):  # another user's is not ours to speak of
+            yield Stored("recordings", path, _size(path))
+    login = Path(platformdirs.user_config_dir()) / "autostart" / "goassist.desktop"
+    if login.exists():
+        yield Stored("login", login, _size(login))
     chosen = config.default_path()
     if chosen.parent not in _folders() and chosen.is_file():
         yield Stored("settings", chosen, _size(chosen))

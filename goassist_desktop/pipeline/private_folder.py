@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -36,11 +36,21 @@ def remove_all() -> None:
     _remove(lambda process: process == os.getpid())
 
 
+def left_behind() -> list[Path]:
+    """Folders of processes that are gone."""
+    return list(_folders(lambda process: not psutil.pid_exists(process)))
+
+
 def _remove(of: Callable[[int], bool]) -> None:
+    for folder in _folders(of):
+        shutil.rmtree(folder, ignore_errors=True)  # another user's stays
+
+
+def _folders(of: Callable[[int], bool]) -> Iterator[Path]:
     for root in {gettempdir(), *_memory_folders()}:
         for folder in Path(root).glob("goassist-*"):
             if (name := _NAME.match(folder.name)) and of(int(name[1])):
-                shutil.rmtree(folder, ignore_errors=True)  # another user's stays
+                yield folder
 
 
 def _memory_folders() -> list[str]:

@@ -111,9 +111,9 @@ def test_it_is_written_by_its_own_thread_and_all_of_it_at_the_end(
     writers = set()
     insert = HistoryStore._insert
 
-    def watched(self: HistoryStore, at_s: float, closed: TurnClosed) -> None:
+    def watched(self: HistoryStore, waiting: list[tuple[str, object]]) -> None:
         writers.add(threading.current_thread().name)
-        insert(self, at_s, closed)
+        insert(self, waiting)
 
     monkeypatch.setattr(HistoryStore, "_insert", watched)
     store = HistoryStore(path, told.take)
@@ -287,6 +287,7 @@ def test_a_full_disk_is_told_of_once_and_the_conversation_goes_on(
 
     with monkeypatch.context() as patched:
         patched.setattr(sqlite3, "connect", full)
+        store.begin("Jonas")
         for number in range(3):
             store.take(turn(f"too long {number} " + "and so on " * 5000))
         store.settled()
@@ -294,8 +295,8 @@ def test_a_full_disk_is_told_of_once_and_the_conversation_goes_on(
     assert "the disk is full" in notice.what
     store.take(turn("there is room again"))
     store.settled()
-    (summary,) = store.page().found
-    assert summary.turns == 2
+    found = [(s.persona, s.preview, s.turns) for s in store.page().found]
+    assert found == [("Jonas", "there is room again", 1), ("Mira", "before", 1)]
 
 
 def test_a_newer_history_is_left_alone(store: HistoryStore, path: Path, told: Told) -> None:
@@ -327,18 +328,18 @@ def test_too_much_at_once_is_told_of(
     go_on = threading.Event()
     insert = HistoryStore._insert
 
-    def slow(self: HistoryStore, at_s: float, closed: TurnClosed) -> None:
+    def slow(self: HistoryStore, waiting: list[tuple[str, object]]) -> None:
         go_on.wait(30)
-        if closed.user_text == "1":
-            insert(self, at_s, closed)
+        insert(self, waiting)
 
     monkeypatch.setattr(HistoryStore, "_insert", slow)
-    for number in range(history_store.WAITING + 10):
+    for number in range(2 * history_store.WAITING + 10):
         store.take(turn(str(number)))
     go_on.set()
     store.settled()
     (notice,) = told.notices
     assert "the disk is too slow" in notice.what
+    assert store.page().found[0].turns >= history_store.WAITING
 
 
 def test_many_threads_read_while_one_writes(store: HistoryStore) -> None:

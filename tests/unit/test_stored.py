@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from goassist_desktop import config, history_store, log_file, stored, weights
+from goassist_desktop.pipeline import private_folder
+from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.supply import manifest
 
+DEAD = 2**22 + 1
+"""No process has this number."""
+OTHERS = (".config/autostart/other.desktop", "letter.txt")
 MODEL = next(iter(manifest.load().models))
 
 
@@ -21,7 +27,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith(("XDG_", "GOASSIST_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setattr(private_folder, "_memory_folders", list)
+    for name in ("home", "tmp"):
+        (tmp_path / name).mkdir()
     return tmp_path / "home"
 
 
@@ -46,6 +55,10 @@ def lived_in(home: Path) -> Path:
     write(home / ".local" / "state" / "goassist" / "window.json", 20)
     write(weights.models_dir() / MODEL / "model.onnx", 5000)
     write(weights.models_dir() / ".staging" / "abc.partial", 500)
+    write(home / ".config" / "autostart" / "goassist.desktop", 60)
+    write(home / ".config" / "autostart" / "other.desktop")
+    write(home.parent / "tmp" / f"goassist-{DEAD}-x" / "journal.jsonl", 70)
+    write(home.parent / "tmp" / f"goassist-{os.getpid()}-x" / "journal.jsonl")
     write(home / "letter.txt")
     return home
 
@@ -63,7 +76,8 @@ def test_nothing_is_stored_before_anything_was(home: Path) -> None:
 def test_everything_is_named(lived_in: Path) -> None:
     found = {one.kind: one for one in stored.what_is_stored()}
     assert list(found) == [
-        *("history", "personas", "settings", "demonstration", "state", "logs", "models", "other")
+        *("history", "recordings", "personas", "settings", "demonstration", "state", "login"),
+        *("logs", "models", "other"),
     ]
     sizes = {kind: one.bytes for kind, one in found.items()}
     history, logs = sizes.pop("history"), sizes.pop("logs")
@@ -71,17 +85,19 @@ def test_everything_is_named(lived_in: Path) -> None:
     assert logs == (log_file.folder() / log_file.NAME).stat().st_size
     assert sizes == {
         "personas": 50, "settings": 100, "demonstration": 1000, "state": 20, "models": 5500,
-        "other": 7,
+        "other": 7, "recordings": 70, "login": 60,
     }  # fmt: skip
     assert found["models"].path == weights.models_dir()
     assert all(one.words for one in found.values())
+    assert str(found["models"]).endswith(f": {weights.models_dir()}, 6 kB")
 
 
 def test_all_of_it_goes_and_nothing_else(lived_in: Path) -> None:
     named = stored.what_is_stored()
     deleted = stored.delete_all(keep_models=False)
     assert deleted == stored.Deleted(tuple(named), ())
-    assert files(lived_in) == ["letter.txt"]
+    assert files(lived_in) == [*OTHERS]
+    assert files(lived_in.parent / "tmp") == [f"goassist-{os.getpid()}-x/journal.jsonl"]
     assert not [p for p in lived_in.rglob("*") if p.name == "goassist"]
 
 
@@ -91,7 +107,7 @@ def test_models_may_stay(lived_in: Path) -> None:
     assert deleted.left == ()
     models = ".local/share/goassist/models"
     assert files(lived_in) == [
-        f"{models}/.staging/abc.partial", f"{models}/{MODEL}/model.onnx", "letter.txt",
+        OTHERS[0], f"{models}/.staging/abc.partial", f"{models}/{MODEL}/model.onnx", "letter.txt",
     ]  # fmt: skip
 
 
@@ -108,7 +124,7 @@ def test_what_lies_beside_our_models_stays(
     ]
     stored.delete_all(keep_models=False)
     assert files(tmp_path / "shared") == ["somebody-elses/model.onnx"]
-    assert files(lived_in) == ["letter.txt"]
+    assert files(lived_in) == [*OTHERS]
 
 
 def test_a_chosen_configuration_goes_and_its_neighbours_stay(
@@ -149,5 +165,9 @@ def test_what_can_not_be_deleted_is_named(lived_in: Path, monkeypatch: pytest.Mo
     (left,) = deleted.left
     assert (left.path.name, left.why) == ("reply.wav", "Permission denied")
     assert "demonstration" not in {one.kind for one in deleted.gone}
-    assert len(deleted.gone) == 7
-    assert files(lived_in) == [".local/share/goassist/demonstration/reply.wav", "letter.txt"]
+    assert len(deleted.gone) == 9
+    assert files(lived_in) == [
+        *(OTHERS[0], ".local/share/goassist/demonstration/reply.wav", "letter.txt")
+    ]
+    with pytest.raises(GoAssistError, match=r"What is left is .*reply.wav: Permission denied\."):
+        deleted.check()
