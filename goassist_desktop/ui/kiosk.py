@@ -121,8 +121,8 @@ class KioskWindow(QWidget):
         if self.pad is not None:
             self.pad.accepted.connect(self.ended)
             self.pad.closed.connect(self.setFocus)
-        self._idle = self._timer(self._rest, config.kiosk.idle_s)
-        self._retry = self._timer(assistant.start, FIRST_RETRY_S)
+        self.idle = self._timer(self._rest, config.kiosk.idle_s)
+        self.retry = self._timer(assistant.start, FIRST_RETRY_S)
         self._forgive = self._timer(self.note.hide, TROUBLE_S)
         self._pulse = QTimer(self)
         theme().changed.connect(self._place)
@@ -141,7 +141,7 @@ class KioskWindow(QWidget):
     def let_go(self) -> None:
         """Close, which nothing else does."""
         self._locked = False
-        for timer in (self._idle, self._retry, self._forgive, self._pulse):
+        for timer in (self.idle, self.retry, self._forgive, self._pulse):
             timer.stop()
         self.close()
 
@@ -159,9 +159,9 @@ class KioskWindow(QWidget):
                 self._wake()
             case StateChanged(state, _) if self._awake:
                 if state in BUSY:
-                    self._idle.stop()
-                elif not self._idle.isActive():
-                    self._idle.start()
+                    self.idle.stop()
+                elif not self.idle.isActive():
+                    self.idle.start()
             case Notice(level, what, source) if source != "face":
                 self._tell(level, what)
         self._stage.take(event)
@@ -174,12 +174,12 @@ class KioskWindow(QWidget):
             self._awake = True
             self._stage.set_attract(False)
         if not self.message.isVisible():
-            self._idle.start()
+            self.idle.start()
 
     def _rest(self) -> None:
         """Nobody is there any more: the next person begins anew."""
         self._awake = False
-        self._idle.stop()
+        self.idle.stop()
         self._stage.set_attract(True)
         if self._spoken:
             self._spoken = False
@@ -187,15 +187,15 @@ class KioskWindow(QWidget):
 
     def _fail(self, what: str, help_text: str) -> None:
         self._spoken = False
-        self._idle.stop()
+        self.idle.stop()
         self.note.hide()
         self.message.tell(what, help_text)
         self._raise()
-        self._retry.start(round(self._retry_s * 1000))
+        self.retry.start(round(self._retry_s * 1000))
         self._retry_s = min(LONGEST_RETRY_S, 2 * self._retry_s)
 
     def _recover(self) -> None:
-        self._retry.stop()
+        self.retry.stop()
         self._retry_s = FIRST_RETRY_S
         self.note.hide()
         self.message.hide()
@@ -304,7 +304,11 @@ class _Note(QLabel):
 
     def place(self, screen: QRect, times: float) -> None:
         """In the middle, below the upper edge of the screen, so many times as large as usual."""
-        style, px = theme().colours, lambda length: round(theme().px(length) * times)
+        style = theme().colours
+
+        def px(length: float) -> int:
+            return round(theme().px(length) * times)
+
         self.setStyleSheet(
             f"background: {style.warning_soft}; color: {style.text};"
             f"border: 1px solid {style.warning}; border-radius: {px(12)}px;"

@@ -31,6 +31,8 @@ UNTOUCHED_S: Final = 15.0
 LONGEST_PIN: Final = 32
 DOT_PX: Final = 12
 KEY_PX: Final = 76
+HEIGHT_PX: Final = 600
+"""Of the whole pad, with some air."""
 
 FIRST_LARGE_PX: Final = 800
 """A screen that is larger than this, both ways, is looked at from further away …"""
@@ -38,7 +40,7 @@ MOST_MAGNIFIED: Final = 3.0
 """… and what is written there is larger, up to this."""
 
 QUESTION: Final = "Staff: please enter the PIN"
-NAMES: Final = {"back": "Delete the last digit", "check": "Done"}
+NAMES: Final = {"backspace": "Delete the last digit", "check": "Done"}
 WRONG: Final = "That was not it"
 
 
@@ -92,7 +94,7 @@ class PinPad(QWidget):
         self.question.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._dots = _Dots()
         self._keys = QGridLayout()
-        faces = [*"123456789", "back", "0", "check"]
+        faces = [*"123456789", "backspace", "0", "check"]
         self._all_keys = [_Key(face, NAMES.get(face, face)) for face in faces]
         for place, key in enumerate(self._all_keys):
             key.pressed_face.connect(self._press)
@@ -108,10 +110,10 @@ class PinPad(QWidget):
         outer = QVBoxLayout(self)
         outer.addWidget(self._card, 0, Qt.AlignmentFlag.AlignCenter)
 
-        self._untouched = QTimer(self)
-        self._untouched.setSingleShot(True)
-        self._untouched.setInterval(round(UNTOUCHED_S * 1000))
-        self._untouched.timeout.connect(self.dismiss)
+        self.untouched = QTimer(self)
+        self.untouched.setSingleShot(True)
+        self.untouched.setInterval(round(UNTOUCHED_S * 1000))
+        self.untouched.timeout.connect(self.dismiss)
         self._waiting = QTimer(self)
         self._waiting.setInterval(200)
         self._waiting.timeout.connect(self._tell)
@@ -130,7 +132,8 @@ class PinPad(QWidget):
         self._touched()
 
     def magnify(self, times: float) -> None:
-        """So many times as large as usual."""
+        """So many times as large as usual, as far as it fits."""
+        times = min(times, self._covered.height() / theme().px(HEIGHT_PX))
 
         def px(length: float) -> int:
             return round(theme().px(length) * times)
@@ -182,7 +185,7 @@ class PinPad(QWidget):
 
     def _press(self, face: str) -> None:
         match face:
-            case "back":
+            case "backspace":
                 self._delete()
             case "check":
                 self._try()
@@ -208,7 +211,7 @@ class PinPad(QWidget):
         self._touched()
 
     def _touched(self) -> None:
-        self._untouched.start()
+        self.untouched.start()
         self._tell()
 
     def _tell(self) -> None:
@@ -225,7 +228,7 @@ class PinPad(QWidget):
 
     def _put_away(self) -> None:
         self._typed = ""
-        self._untouched.stop()
+        self.untouched.stop()
         self._waiting.stop()
         self.hide()
 
@@ -261,7 +264,9 @@ class _Key(QAbstractButton):
         style = theme()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ink = style.colours.text if self.isEnabled() else style.colours.quiet
+        ink = style.colours.accent if self._face == "check" else style.colours.text
+        if not self.isEnabled():
+            ink = style.colours.quiet
         if self.isDown():
             painter.setBrush(style.colour("accent_fill"))
             ink = style.colours.on_accent

@@ -33,13 +33,9 @@ class SleepWatch(QObject):
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.look)
         self._timer.start(EVERY_MS)
-        QDBusConnection.systemBus().connect(
-            "",
-            "/org/freedesktop/login1",
-            "org.freedesktop.login1.Manager",
-            "PrepareForSleep",
-            self,
-            SLOT("_prepare(bool)").encode(),
+        manager = "org.freedesktop.login1.Manager"
+        QDBusConnection.systemBus().connect(  # type: ignore[call-overload]  # a str is right
+            "", "/org/freedesktop/login1", manager, "PrepareForSleep", self, SLOT("_prepare(bool)")
         )
 
     def look(self) -> None:
