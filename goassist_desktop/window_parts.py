@@ -18,15 +18,12 @@ from goassist_desktop import (
     log_file,
     playing,
     settings_file,
-    shipped,
     stored,
 )
 from goassist_desktop import config as configuration
 from goassist_desktop.assistant import LocalAssistant, Venue
-from goassist_desktop.avatar import Picture, open_face
 from goassist_desktop.config import Config
 from goassist_desktop.heartbeat import Heartbeat
-from goassist_desktop.pipeline.blendshapes import Pose, rest
 from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import Notice, TurnClosed
@@ -117,13 +114,11 @@ def _settings(flags: Mapping[str, str], ledger: Ledger) -> SettingsServices:
         devices=sound_card.list_devices_now,
         test_tone=playing.test_tone,
         preview=playing.preview,
-        portrait=_portrait,
         system_prompt=app.system_prompt,
         stored=lambda: [one.words for one in stored.what_is_stored() if one.kind != "models"],
         delete_everything=_delete_everything,
         export_diagnostics=export,
         examine=doctor.examine_silently,
-        licences=_licences,
         version=metadata.version(doctor.DISTRIBUTION),
         outside=configuration.outside(flags),
     )
@@ -133,18 +128,3 @@ def _delete_everything() -> None:
     left = stored.delete_all(keep_models=True).left
     if left:
         raise GoAssistError("; ".join(f"{one.path}: {one.why}" for one in left))
-
-
-def _portrait(person: str, width: int, height: int) -> Picture:
-    face = open_face(person, width, height, lambda notice: None)
-    try:
-        return face.draw(Pose(0.0, rest(), (0.0, 0.0, 0.0), False, 0.0))
-    finally:
-        face.close()
-
-
-def _licences() -> list[tuple[str, str]]:
-    return [
-        (title, (shipped.folder() / name).read_text(encoding="utf-8"))
-        for title, name in (("GoAssist Desktop", "../LICENSE"), ("Models", "LICENCES.md"))
-    ]

@@ -57,7 +57,7 @@ class MainWindow(QMainWindow):
         """`views`: name -> icon, and what makes the view."""
         super().__init__()
         self._assistant = assistant
-        self._watching = self._space_held = False
+        self._watching = False
         self._makers = {name: make for name, (_, make) in views.items()}
         self._views: dict[str, QWidget] = {}
         self.stage = Stage(assistant, config.persona.head, config.window.captions)
@@ -102,6 +102,7 @@ class MainWindow(QMainWindow):
         self._watch_keys(config.audio.push_to_talk)
         self._who.setText(config.persona.name)
         self.transcript.use_name(config.persona.name)
+        self.transcript.use_push_to_talk(config.audio.push_to_talk)
 
     def show_view(self, name: str) -> QWidget:
         """Bring a view to the front, and make it first if need be."""
@@ -218,11 +219,6 @@ class MainWindow(QMainWindow):
         held = Shortcut("Ctrl+Space", "Held down: push to talk", lambda: None)
         ShortcutsDialog([*self._shortcuts, held], self).open()
 
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
-            self._let_go()
-        super().changeEvent(event)
-
     def _watch_keys(self, wanted: bool) -> None:
         """A shortcut does not tell when its keys are let go: only looking at all events does."""
         if wanted == self._watching:
@@ -234,30 +230,25 @@ class MainWindow(QMainWindow):
             application.installEventFilter(self)
         else:
             application.removeEventFilter(self)
-            self._let_go()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Ctrl+Space, or Space where it means nothing else, is held down to talk."""
-        if not isinstance(event, QKeyEvent) or not self.isActiveWindow():
+        if not isinstance(event, QKeyEvent) or event.key() != Qt.Key.Key_Space:
             return False
-        if event.key() != Qt.Key.Key_Space or event.isAutoRepeat():
-            return self._space_held and event.key() == Qt.Key.Key_Space
-        if event.type() == QEvent.Type.KeyRelease and self._space_held:
-            self._let_go()
+        held = self.controls.hold_button
+        if event.type() == QEvent.Type.KeyRelease and held.isChecked():
+            if not event.isAutoRepeat():
+                held.key_up()
             return True
-        meant = event.modifiers() & Qt.KeyboardModifier.ControlModifier or not isinstance(
+        if event.type() != QEvent.Type.KeyPress or not self.isActiveWindow():
+            return False
+        typing = isinstance(
             QApplication.focusWidget(), (QLineEdit, QPlainTextEdit, QAbstractButton)
         )
-        if event.type() == QEvent.Type.KeyPress and meant and not self._space_held:
-            self._space_held = True
-            self._hold(True)
-            return True
-        return False
-
-    def _let_go(self) -> None:
-        if self._space_held:
-            self._space_held = False
-            self._hold(False)
+        if typing and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            return held.isChecked()
+        held.key_down()
+        return True
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()
