@@ -125,12 +125,12 @@ def begin(portaudio: PortAudio) -> Iterator[Begin]:
 
 @pytest.fixture
 def mic() -> Device:
-    return Device("Built-in microphone", inputs=1, level=0.1)
+    return Device("Mic", inputs=1, level=0.1)
 
 
 @pytest.fixture
 def speaker() -> Device:
-    return Device("Built-in loudspeaker", outputs=2)
+    return Device("Speaker", outputs=2)
 
 
 @pytest.fixture
@@ -152,11 +152,11 @@ def test_without_any_device_it_begins_and_finds_them_later(
     talk.in_real_time()
     assert talk.heard() == 0
     portaudio.plug(mic)
-    talk.until_said("info", "the microphone 'Built-in microphone' is connected")
+    talk.until_said("info", "the microphone 'Mic' is connected")
     talk.until_heard(0.1)
     talk.in_real_time()
     portaudio.plug(speaker)
-    talk.until_said("info", "the loudspeaker 'Built-in loudspeaker' is connected")
+    talk.until_said("info", "the loudspeaker 'Speaker' is connected")
     talk.until_open(input=mic.name, output=speaker.name)
     talk.in_real_time()
     assert len(talk.notices) == 4
@@ -184,9 +184,8 @@ def test_the_systems_choice_stands_in_for_one_that_is_not_there(
     portaudio.plug(mic, speaker)
     talk = begin(HEADSET, None)
     assert talk.said == [
-        ("warning", "the microphone 'Headset' is not connected; 'Built-in microphone' is used "
-         "meanwhile"),
-    ]  # fmt: skip
+        ("warning", "the microphone 'Headset' is not connected; 'Mic' is used meanwhile")
+    ]
     talk.until_open(input=mic.name, output=speaker.name)
     portaudio.plug(headset)
     talk.until_open(input=HEADSET, output=speaker.name)
@@ -201,9 +200,11 @@ def test_a_device_that_is_held_by_another_program_is_had_as_soon_as_it_is_free(
     portaudio.plug(mic, speaker)
     talk = begin()
     assert talk.said == [
-        ("warning", "the microphone 'Built-in microphone' can not be opened: input: Device "
-         "unavailable; you can type meanwhile"),
-    ]  # fmt: skip
+        (
+            "warning",
+            "the microphone 'Mic' can not be opened: input: Device unavailable; you can type meanwhile",
+        )
+    ]
     talk.in_real_time()
     mic.busy = False
     talk.until_heard(0.1)
@@ -233,7 +234,7 @@ def test_what_goes_away_is_told_and_so_is_its_return(
     talk = begin(patient=patient)
     talk.until_heard(0.1)
     portaudio.unplug(mic)
-    talk.until_said("warning", "the microphone 'Built-in microphone' stopped: waiting for it")
+    talk.until_said("warning", "the microphone 'Mic' stopped: waiting for it")
     if patient:
         talk.until_open(output=speaker.name)
         talk.until_said("warning", "no microphone found: connect one; you can type")
@@ -242,7 +243,7 @@ def test_what_goes_away_is_told_and_so_is_its_return(
     talk.in_real_time()
     portaudio.plug(mic)
     talk.until_heard(0.1)
-    back = "the microphone 'Built-in microphone' is connected" if patient else "are back"
+    back = "the microphone 'Mic' is connected" if patient else "are back"
     talk.until_said("info", back)
     assert len(talk.notices) == (3 if patient else 2)
 
@@ -332,7 +333,7 @@ def test_what_can_not_be_had_leaves_the_one_before(
     if fault == "just unplugged":
         portaudio.unplug(headset)
     talk.endpoint.use(HEADSET, None)
-    talk.until_said("warning", "the microphone 'Headset'", "; going on with 'Built-in microphone'")
+    talk.until_said("warning", "the microphone 'Headset'", "; going on with 'Mic'")
     assert talk.open() == {"input": mic.name, "output": speaker.name}
     talk.in_real_time()
     talk.until_heard(0.1)
@@ -348,9 +349,8 @@ def test_one_that_can_not_be_had_does_not_keep_the_other_from_being_switched(
     talk.endpoint.use("gramophone", HEADSET)
     talk.until_open(input=mic.name, output=HEADSET)
     assert talk.said == [
-        ("warning", "the microphone 'gramophone' is not connected; going on with 'Built-in "
-         "microphone'"),
-    ]  # fmt: skip
+        ("warning", "the microphone 'gramophone' is not connected; going on with 'Mic'")
+    ]
 
 
 def test_who_waits_for_a_device_can_choose_another(
