@@ -199,12 +199,8 @@ def test_a_device_that_is_held_by_another_program_is_had_as_soon_as_it_is_free(
     mic.busy = True
     portaudio.plug(mic, speaker)
     talk = begin()
-    assert talk.said == [
-        (
-            "warning",
-            "the microphone 'Mic' can not be opened: input: Device unavailable; you can type meanwhile",
-        )
-    ]
+    why = "the microphone 'Mic' can not be opened: Device unavailable"
+    assert talk.said == [("warning", f"{why}; you can type meanwhile")]
     talk.in_real_time()
     mic.busy = False
     talk.until_heard(0.1)

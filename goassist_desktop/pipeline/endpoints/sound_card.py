@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -362,4 +363,5 @@ def _converter(from_hz: int, to_hz: int) -> Callable[[Samples], Samples]:
 
 
 def _reason(error: Exception) -> str:
-    return str(error.args[0]).removeprefix("Error opening ").split(" [PaErrorCode")[0]
+    """Of "Error opening InputStream: Device unavailable [PaErrorCode -9985]" what a user can use."""
+    return re.sub(r"^Error \w+ \w+: | \[PaErrorCode.*", "", str(error.args[0]))
