@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -365,9 +366,12 @@ def sound(config: Config) -> Iterator[Finding]:
 def tone(microphone: SoundDevice, loudspeaker: SoundDevice) -> Finding:
     """Play a quiet tone and look for it in what the microphone hears."""
     source = Tone()
+    streams = Streams(source.pull, lambda: None)
     try:
-        streams = Streams(microphone, loudspeaker, source.pull, lambda: None)
+        streams.open("output", loudspeaker)
+        streams.open("input", microphone)
     except DeviceFailed as error:
+        _close(streams)
         return Finding("tone", "fail", str(error), "close the program that holds the device")
     try:
         before = _record(streams, _HUSH_S)
@@ -375,10 +379,16 @@ def tone(microphone: SoundDevice, loudspeaker: SoundDevice) -> Finding:
         during = _record(streams, _TONE_S)
         fault = streams.fault(time.monotonic())
     finally:
-        streams.close()
+        _close(streams)
     if before is None or during is None:
-        return Finding("tone", "fail", fault or "no sound came", "connect the device again")
+        what = "no sound came" if fault is None else fault[1]
+        return Finding("tone", "fail", what, "connect the device again")
     return judge_tone(before, during)
+
+
+def _close(streams: Streams) -> None:
+    with suppress(DeviceFailed):  # it hangs, and nobody waits for it
+        streams.close()
 
 
 class Tone:

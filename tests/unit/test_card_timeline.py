@@ -12,6 +12,7 @@ from goassist_desktop.pipeline.endpoints.timeline import (
     CUSHION_BLOCKS,
     CaptureClock,
     RenderReference,
+    Wakening,
 )
 
 BLOCK_S = 0.01
@@ -115,6 +116,76 @@ def test_our_own_sleep_is_not_taken_for_silence():
         mic.arrive(mic.now)
     assert mic.delivered == 200
     assert mic.dropped == 0
+
+
+@pytest.mark.parametrize("slept_s", [3.0, 8 * 3600.0])
+@pytest.mark.parametrize("buffered", [0, 150])
+def test_the_time_a_machine_slept_is_left_out(slept_s, buffered):
+    """Where its clock went on meanwhile: hours of silence at once would be hours of work."""
+    mic = Microphone()
+    for due in steady(100):
+        mic.arrive(due)
+    woken = mic.now + slept_s
+    if not buffered:  # the streams are dead, and are opened again
+        mic.wait(woken, step_s=slept_s)
+        mic.wait(woken + 1.0)
+        assert mic.silent
+        assert len(mic.silent) == pytest.approx(100, abs=1)
+    for _ in range(buffered):
+        mic.arrive(woken)
+    for due in steady(300, start=mic.now):
+        mic.arrive(due)
+    assert mic.delivered == pytest.approx(400 + (buffered or 100), abs=2)
+    assert mic.dropped == 0
+    assert mic.blocks_behind() == pytest.approx(0, abs=2)
+
+
+def test_a_microphone_that_is_never_there_is_silence_in_real_time_across_sleep():
+    mic = Microphone()
+    mic.wait(START_S + 10)
+    mic.wait(START_S + 10_000, step_s=9_990)
+    mic.wait(START_S + 10_010)
+    assert mic.delivered == pytest.approx(2000, abs=20)
+    assert mic.delivered == len(mic.silent)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from("asz"), st.floats(0.001, 1.9), st.integers(1, 50)), max_size=60
+    )
+)
+def test_the_timeline_never_leaps(steps):
+    """Whatever comes, late, in bursts, or not at all, and however long it sleeps in between."""
+    mic = Microphone()
+    awake_s = 0.0
+    for what, seconds, count in steps:
+        if what == "z":
+            mic.wait(mic.now + 3600, step_s=3600)
+        else:
+            mic.wait(mic.now + seconds)
+            awake_s += seconds
+        if what == "a":
+            for _ in range(count):
+                mic.arrive(mic.now)
+    most = awake_s / BLOCK_S + sum(count for what, _, count in steps if what == "a")
+    assert mic.delivered <= most + 1
+
+
+@pytest.mark.parametrize(
+    ("ran", "passed", "noticed"),
+    [
+        (0.1, 0.1, False),
+        (4.0, 4.0, False),  # a busy machine
+        (0.1, 3600.1, True),  # the one clock stood still
+        (3600.1, 3600.1, True),  # none did
+        (0.1, -3600.0, False),  # somebody set the clock
+    ],
+)
+def test_the_machine_slept(ran, passed, noticed):
+    wakening = Wakening(5000.0, 9000.0)
+    assert not wakening.noticed(5000.1, 9000.1)
+    assert wakening.noticed(5000.1 + ran, 9000.1 + passed) is noticed
+    assert not wakening.noticed(5000.2 + ran, 9000.2 + passed)
 
 
 @pytest.mark.parametrize("lost", [5, 30])

@@ -7,11 +7,14 @@ missing, and looking for devices takes a moment.
 from __future__ import annotations
 
 import atexit
+import json
+import re
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal
 
@@ -26,6 +29,7 @@ from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed
 from goassist_desktop.pipeline.frames import Samples
 
 Direction = Literal["input", "output"]
+_Callback = Callable[[npt.NDArray[np.float32], int, Any, Any], None]
 NOUN: dict[Direction, str] = {"input": "microphone", "output": "loudspeaker"}
 
 LATENCY_S: dict[Direction, float] = {"input": 0.02, "output": 0.06}
@@ -35,6 +39,25 @@ STALE_S = 0.5
 """A callback this old means that the device is gone."""
 CLOSE_S = 0.3
 """Closing takes a few ms, or for ever."""
+LIST_POLL_S = 0.05
+LIST_S = 5.0
+"""To look for devices takes some tenths of a second, or, with a server that hangs, for ever."""
+
+
+class NoDevice(DeviceFailed):
+    """There is no microphone at all, or no loudspeaker."""
+
+
+class Hangs(DeviceFailed):
+    """PortAudio does not let go of a stream, and of nothing else any more.
+
+    When a sound server dies, its ALSA thread may fall into an endless loop (a jump back to its own
+    error check, pa_linux_alsa.c), and whatever waits for that thread waits for ever; so nothing
+    may, not even the end of the program.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the sound system hangs: start the program again")
 
 
 def _portaudio() -> ModuleType:
@@ -81,10 +104,9 @@ class SoundDevice:
         return self.default_input if direction == "input" else self.default_output
 
 
-def list_devices() -> list[SoundDevice]:
-    """All devices PortAudio found when it last looked. Raises DeviceFailed without PortAudio."""
-    sounddevice = _portaudio()
-    default_input, default_output = sounddevice.default.device
+def _devices(defaults: Sequence[int], found: Sequence[Mapping[str, Any]]) -> list[SoundDevice]:
+    """From the indices of the default microphone and loudspeaker, and what PortAudio lists."""
+    default_input, default_output = defaults
     return [
         SoundDevice(
             index=index,
@@ -95,20 +117,67 @@ def list_devices() -> list[SoundDevice]:
             default_input=index == default_input,
             default_output=index == default_output,
         )
-        for index, device in enumerate(sounddevice.query_devices())
+        for index, device in enumerate(found)
     ]
 
 
-def find_device(direction: Direction, name: str | None) -> SoundDevice:
+def list_devices() -> list[SoundDevice]:
+    """All devices PortAudio found when it last looked. Raises DeviceFailed without PortAudio."""
+    sounddevice = _portaudio()
+    try:
+        return _devices(tuple(sounddevice.default.device), sounddevice.query_devices())
+    except sounddevice.PortAudioError as error:
+        raise DeviceFailed(f"the sound system does not answer: {_reason(error)}") from error
+
+
+_LISTING = """
+import json, os
+getattr(os, "nice", lambda by: None)(10)
+import sounddevice
+print(json.dumps([list(sounddevice.default.device), list(sounddevice.query_devices())]))
+"""
+
+
+def list_devices_now(unwanted: threading.Event | None = None) -> list[SoundDevice]:
+    """All devices there are at this moment, whatever streams are open.
+
+    PortAudio looks only when it begins, so one that just begins is asked, in a process of its own;
+    its indices mean nothing in this one. Takes some tenths of a second. Raises DeviceFailed, also
+    when the answer is `unwanted` before it comes.
+    """
+    _portaudio()  # its absence has a message of its own
+    found = b""
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", _LISTING],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # ALSA has much to say of devices nobody asked for
+        ) as child:
+            deadline = time.monotonic() + LIST_S
+            while child.returncode is None:
+                try:
+                    found, _ = child.communicate(timeout=LIST_POLL_S)
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() > deadline or (unwanted is not None and unwanted.is_set()):
+                        child.kill()
+        return _devices(*json.loads(found))
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise DeviceFailed("the sound system does not answer") from error
+
+
+def find_device(
+    direction: Direction, name: str | None, devices: Sequence[SoundDevice] | None = None
+) -> SoundDevice:
     """The device called `name`, or the one with it in its name, whatever the case.
 
-    None is the default device. Raises ConfigError for an unknown or ambiguous name, and
-    DeviceFailed when there is no such device at all.
+    None is the default device; `devices` are those of `list_devices` if not given. Raises
+    ConfigError for an unknown or ambiguous name, and NoDevice when there is no such device at all.
     """
     noun = NOUN[direction]
-    devices = [device for device in list_devices() if device.channels(direction)]
+    devices = [d for d in (list_devices() if devices is None else devices) if d.channels(direction)]
     if not devices:
-        raise DeviceFailed(f"no {noun} found: connect one, or start the sound server")
+        raise NoDevice(f"no {noun} found: connect one, or start the sound server")
     if name is None:
         return next((d for d in devices if d.is_default(direction)), devices[0])
     wanted = name.casefold()
@@ -121,11 +190,21 @@ def find_device(direction: Direction, name: str | None) -> SoundDevice:
     raise ConfigError(f"{direction}_device = {name!r}: {what} that in the name; choose of {choice}")
 
 
+@dataclass(slots=True)
+class _Opened:
+    device: SoundDevice
+    stream: Any = None
+    called: float = 0.0
+    """When it last asked for samples, or gave some."""
+    reference: RenderReference = field(default_factory=RenderReference)
+    """What a loudspeaker plays."""
+
+
 class Streams:
-    """Both streams, running from construction until `close`. A new opening is a new object.
+    """What is open of a microphone and a loudspeaker; each runs from `open` until `close`.
 
     Callbacks only copy. A device that refuses 48 kHz or one channel is taken as it is, and
-    converted to.
+    converted to. One thread opens and closes.
     """
 
     mic: Ring
@@ -133,88 +212,78 @@ class Streams:
     reference: RenderReference
     """What was played."""
 
-    def __init__(
-        self,
-        input_device: SoundDevice,
-        output_device: SoundDevice,
-        pull: Callable[[int], Samples],
-        arrived: Callable[[], None],
-    ) -> None:
+    def __init__(self, pull: Callable[[int], Samples], arrived: Callable[[], None]) -> None:
         """`pull` gives what to play, `arrived` is told of every block in `mic`; both are called
-        from audio threads. Raises DeviceFailed.
+        from audio threads.
         """
         self.mic = Ring(2 * DEVICE_RATE_HZ)
         self.reference = RenderReference()
         self._pull, self._arrived = pull, arrived
-        self._pending: Samples = np.zeros(0, np.float32)
-        self._devices = {"input": input_device, "output": output_device}
-        self._called = dict.fromkeys(self._devices, time.monotonic())
-        self._streams: dict[Direction, Any] = {}
-        with ExitStack() as cleanup:
-            cleanup.callback(self.close)
-            # The loudspeaker first: its buffer is full before the first block is heard.
-            for direction in ("output", "input"):
-                self._open(direction)
-            cleanup.pop_all()
+        self._opened: dict[Direction, _Opened] = {}
+
+    def device(self, direction: Direction) -> SoundDevice | None:
+        """What is open; None: nothing."""
+        opened = self._opened.get(direction)
+        return None if opened is None else opened.device
 
     @property
     def latency_ms(self) -> float:
         """How much later than pulled a sample is heard, as far as PortAudio knows."""
-        return float(self._streams["output"].latency) * 1000
+        opened = self._opened.get("output")
+        return 0.0 if opened is None else float(opened.stream.latency) * 1000
 
-    def fault(self, now: float) -> str | None:
-        """What is wrong at `now`, seconds of the monotonic clock; None while all is well."""
-        for direction, stream in self._streams.items():
-            if not stream.active or now - self._called[direction] > STALE_S:
-                return f"the {NOUN[direction]} {self._devices[direction].name!r} stopped"
+    def fault(self, now: float) -> tuple[Direction, str] | None:
+        """What stopped by `now`, seconds of the monotonic clock; None while all is well."""
+        for direction, opened in tuple(self._opened.items()):
+            if not opened.stream.active or now - opened.called > STALE_S:
+                return direction, f"the {NOUN[direction]} {opened.device.name!r} stopped"
         return None
 
-    def close(self) -> bool:
-        """Stop at once, dropping what the devices still hold. Harmless when closed.
+    def close(self, *directions: Direction) -> None:
+        """Stop these at once, or all, dropping what the devices still hold. Harmless when closed.
 
-        False where PortAudio does not let go. When a sound server dies, its ALSA thread may fall
-        into an endless loop (a jump back to its own error check, pa_linux_alsa.c), and whatever
-        waits for that thread waits for ever; so nothing may, not even the end of the program.
+        Raises Hangs. They count as closed then, too.
         """
-        closing = threading.Thread(target=self._close, name="sound-card-close", daemon=True)
-        closing.start()
-        closing.join(CLOSE_S)
-        if closing.is_alive():
-            atexit.unregister(_portaudio()._exit_handler)
-        return not closing.is_alive()
-
-    def _close(self) -> None:
-        for stream in self._streams.values():
-            stream.abort(ignore_errors=True)
-            stream.close(ignore_errors=True)
+        opened = [self._opened.pop(d, None) for d in directions or tuple(self._opened)]
+        _close([one.stream for one in opened if one is not None])
 
     # -- opening -----------------------------------------------------------------------------------
 
-    def _open(self, direction: Direction) -> None:
+    def open(self, direction: Direction, device: SoundDevice) -> None:
+        """Go on with this device; the one that is open is closed once this one is to be had.
+
+        Raises DeviceFailed where it is not, and all goes on as before. Raises Hangs.
+        """
         sounddevice = _portaudio()
-        device = self._devices[direction]
-        Stream, check, callback = {
-            "input": (sounddevice.InputStream, sounddevice.check_input_settings, self._hear),
-            "output": (sounddevice.OutputStream, sounddevice.check_output_settings, self._play),
+        Stream, check, begin = {
+            "input": (sounddevice.InputStream, sounddevice.check_input_settings, self._hearing),
+            "output": (sounddevice.OutputStream, sounddevice.check_output_settings, self._playing),
         }[direction]
+        opened, before = _Opened(device), self._opened.get(direction)
         try:
             channels, rate_hz = self._format(check, device, direction)
-            if direction == "input":
-                self._from_device = _converter(rate_hz, DEVICE_RATE_HZ)
-            else:
-                self._to_device = _converter(DEVICE_RATE_HZ, rate_hz)
-            stream = Stream(
+            opened.stream = Stream(
                 device=device.index,
                 channels=channels,
                 samplerate=rate_hz,
                 blocksize=0,  # whatever comes: blocks of our own would come in uneven bursts
                 latency=LATENCY_S[direction],
                 dtype="float32",
-                callback=callback,
+                callback=begin(opened, rate_hz),
             )
-            self._streams[direction] = stream
-            stream.start()
+            self._opened[direction] = opened
+            opened.called = time.monotonic()
+            if direction == "output":
+                self.reference = opened.reference
+            if before is not None:
+                _close([before.stream])
+            opened.stream.start()
+        except Hangs:
+            del self._opened[direction]
+            raise
         except sounddevice.PortAudioError as error:
+            if self._opened.get(direction) is opened:
+                self.close(direction)
             raise DeviceFailed(
                 f"the {NOUN[direction]} {device.name!r} can not be opened: {_reason(error)}"
             ) from error
@@ -239,21 +308,51 @@ class Streams:
         assert refused is not None
         raise refused
 
-    # -- called from the audio threads -------------------------------------------------------------
+    def _hearing(self, opened: _Opened, rate_hz: int) -> _Callback:
+        """What is called from the microphone's thread."""
+        from_device = _converter(rate_hz, DEVICE_RATE_HZ)
 
-    def _hear(self, heard: npt.NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
-        self._called["input"] = time.monotonic()
-        self.mic.write(self._from_device(heard.mean(axis=1)))
-        self._arrived()
+        def hear(heard: npt.NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
+            opened.called = time.monotonic()
+            self.mic.write(from_device(heard.mean(axis=1)))
+            self._arrived()
 
-    def _play(self, played: npt.NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
-        self._called["output"] = time.monotonic()
-        while len(self._pending) < frames:
-            block = self._pull(DEVICE_BLOCK_SAMPLES)
-            self.reference.render(block)
-            self._pending = np.concatenate([self._pending, self._to_device(block)])
-        played[:] = self._pending[:frames, np.newaxis]
-        self._pending = self._pending[frames:]
+        return hear
+
+    def _playing(self, opened: _Opened, rate_hz: int) -> _Callback:
+        """What is called from the loudspeaker's thread."""
+        to_device = _converter(DEVICE_RATE_HZ, rate_hz)
+        pending: Samples = np.zeros(0, np.float32)
+
+        def play(played: npt.NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
+            nonlocal pending
+            opened.called = time.monotonic()
+            while len(pending) < frames:
+                block = self._pull(DEVICE_BLOCK_SAMPLES)
+                opened.reference.render(block)
+                pending = np.concatenate([pending, to_device(block)])
+            played[:] = pending[:frames, np.newaxis]
+            pending = pending[frames:]
+
+        return play
+
+
+def _close(streams: Sequence[Any]) -> None:
+    """In a thread, because of Hangs."""
+
+    def close() -> None:
+        for stream in streams:
+            stream.abort(ignore_errors=True)
+            stream.close(ignore_errors=True)
+
+    if not streams:
+        return
+    closing = threading.Thread(target=close, name="sound-card-close", daemon=True)
+    closing.start()
+    closing.join(CLOSE_S)
+    if closing.is_alive():
+        atexit.unregister(_portaudio()._exit_handler)
+        raise Hangs
 
 
 def _converter(from_hz: int, to_hz: int) -> Callable[[Samples], Samples]:
@@ -264,4 +363,5 @@ def _converter(from_hz: int, to_hz: int) -> Callable[[Samples], Samples]:
 
 
 def _reason(error: Exception) -> str:
-    return str(error.args[0]).removeprefix("Error opening ").split(" [PaErrorCode")[0]
+    """Of "Error opening InputStream: Device unavailable [PaErrorCode -9985]" what a user can use."""
+    return re.sub(r"^Error \w+ \w+: | \[PaErrorCode.*", "", str(error.args[0]))

@@ -24,6 +24,11 @@ PATIENCE_S = 0.15
 """With nothing for so long, silence is delivered instead."""
 LONGEST_WAIT_S = 0.05
 """A longer pause between two calls means that we were asleep, not that the device was silent."""
+ASLEEP_S = 2.0
+"""A pause longer than this is no silence either: the machine slept, and its time is left out. So
+much fits between the device and us."""
+WAKENING_S = 5.0
+"""A busy machine is not that late, and a wall clock is seldom set by more."""
 LEVELS = 100
 """The least level of the reference over so many blocks says how far it really is ahead."""
 CUSHION_BLOCKS = 3
@@ -49,6 +54,7 @@ class CaptureClock:
 
         None means to drop it: it comes late, and silence was delivered in its place.
         """
+        self._pass_over_sleep(now)
         self._asked, self._waited = now, 0.0
         if self.blocks == 0:
             self.origin = now - BLOCK_S
@@ -73,6 +79,7 @@ class CaptureClock:
 
     def absent(self, now: float) -> int:
         """Nothing arrived: how many silent blocks to deliver now."""
+        self._pass_over_sleep(now)
         self._waited += min(now - self._asked, LONGEST_WAIT_S)
         self._asked = now
         if self._waited < PATIENCE_S:
@@ -83,8 +90,27 @@ class CaptureClock:
         self._new_window(now)
         return missing
 
+    def _pass_over_sleep(self, now: float) -> None:
+        if now - self._asked > ASLEEP_S:
+            self.origin += now - self._asked
+            self._new_window(now)
+
     def _new_window(self, now: float) -> None:
         self._least_lag, self._window_start = math.inf, now
+
+
+class Wakening:
+    """Notices that the machine slept: one of two clocks stood still, or both jumped."""
+
+    def __init__(self, running: float, wall: float) -> None:
+        """Seconds of a clock that may stand still meanwhile, and of one that goes on."""
+        self._running, self._wall = running, wall
+
+    def noticed(self, running: float, wall: float) -> bool:
+        """Whether it slept since this was last asked. Ask more often than every WAKENING_S."""
+        ran, passed = running - self._running, wall - self._wall
+        self._running, self._wall = running, wall
+        return max(ran, passed - ran) > WAKENING_S
 
 
 class RenderReference:
