@@ -55,8 +55,10 @@ PAINTED: Final = "painted"
 SETTLES_S: Final = 0.15
 """A size is drawn in once it stays for so long: a window being dragged passes many."""
 SEEN_WEIGHT: Final = 0.01
-SEEN_DEGREES: Final = 0.08
-"""What changed by less moves nothing by a third of a pixel."""
+SEEN_DEGREES: Final = 0.1
+"""What changed by less moves nothing by more than a third of a pixel, in software …"""
+CALM_DEGREES: Final = 0.2
+"""… and where it is dimmed, twice as much is not seen either."""
 KEPT: Final = 240
 """Intervals between pictures, for who asks."""
 
@@ -131,12 +133,15 @@ class FaceThread:
         """Draw this from now on; what is None stays."""
         with self._changed:
             old = self._wish
+            begins = bool(running) and not old.running
+            if begins:
+                self._frame = None  # of long ago
             self._wish = Wish(
                 old.person if person is None else person,
                 old.size if size is None else size,
                 old.size_since_s if size in (None, old.size) else time.monotonic(),
                 old.running if running is None else running,
-                old.times + (bool(running) and not old.running),
+                old.times + begins,
                 old.calm if calm is None else calm,
                 old.judging if judging is None else judging,
             )
@@ -181,7 +186,7 @@ class FaceThread:
             now_s = time.monotonic()
             due_s = max(due_s + 1 / easel.fps(wish), now_s)
             pose = self._pose()
-            if last is not None and not differs(last, pose):
+            if last is not None and not differs(last, pose, calm=wish.calm):
                 moving = False
                 continue
             pixels = easel.draw(pose, judging=wish.judging)
@@ -334,11 +339,11 @@ def fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
     return max(1, round(width * share)), max(1, round(height * share))
 
 
-def differs(one: Pose, other: Pose) -> bool:
+def differs(one: Pose, other: Pose, calm: bool = False) -> bool:
     """Whether it can be seen."""
     if one.speaking != other.speaking:
         return True
     turned = max(abs(a - b) for a, b in zip(one.head, other.head, strict=True))
-    if turned > SEEN_DEGREES:
+    if turned > (CALM_DEGREES if calm else SEEN_DEGREES):
         return True
     return float(np.max(np.abs(one.weights - other.weights))) > SEEN_WEIGHT

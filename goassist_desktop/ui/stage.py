@@ -17,7 +17,6 @@ from goassist_desktop.pipeline.events import (
     PartialText,
     ReplyText,
     StateChanged,
-    TurnClosed,
     UserText,
 )
 from goassist_desktop.ui import halo
@@ -117,8 +116,6 @@ class Stage(QWidget):
                 if heard and (turn_id, heard) != self._replied:
                     self._replied = (turn_id, heard)
                     self._subtitle.show_reply(text, heard)
-            case TurnClosed():
-                pass
 
     def set_muted(self, muted: bool) -> None:
         self._muted = muted

@@ -318,6 +318,23 @@ def test_the_next_is_drawn_once_the_last_was_taken(face: FlatFace) -> None:
     assert thread.stop()
 
 
+def test_what_was_drawn_before_it_was_hidden_is_not_shown_after(face: FlatFace) -> None:
+    ready = threading.Semaphore(0)
+    assistant = ScriptedAssistant()
+    thread = FaceThread("mira", assistant.pose, ready.release, lambda notice: None, face)
+    thread.wish(size=(64, 64), running=True)
+    thread.start()
+    assert ready.acquire(timeout=5)
+    thread.wish(running=False)
+    began_ms = assistant.pose().at_ms
+    thread.wish(running=True)
+    assert ready.acquire(timeout=5)
+    frame = thread.take()
+    assert thread.stop()
+    assert frame is not None
+    assert frame.pose.at_ms > began_ms
+
+
 def test_how_fast_it_is_can_be_asked(
     qtbot: QtBot, make: Make, assistant: ScriptedAssistant
 ) -> None:
