@@ -11,7 +11,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QInputMethodEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from goassist_desktop import app, config, personas, settings_file, shipped
@@ -24,6 +24,7 @@ from goassist_desktop.ui.ports import Loading, Ready
 from goassist_desktop.ui.settings import SettingsPage, SettingsServices
 from goassist_desktop.ui.settings.about import About
 from goassist_desktop.ui.settings.appearance import THEMES, Appearance
+from goassist_desktop.ui.settings.confirm import Confirm
 from goassist_desktop.ui.settings.conversation import WAITING, Conversation
 from goassist_desktop.ui.settings.engines import ENGINES, Engines
 from goassist_desktop.ui.settings.face import HEADS, Face
@@ -127,8 +128,8 @@ def opened(qtbot: QtBot, assistant: ScriptedAssistant, machine: Machine) -> Iter
         )
         pages.append(page)
         page.resize(1280, 800)
-        page.show()
-        qtbot.waitExposed(page)
+        with qtbot.waitActive(page):
+            page.show()
         return page
 
     yield show
@@ -458,7 +459,7 @@ def test_choosing_a_profile_makes_the_assistant_it(
 
 
 def test_an_edited_profile_is_saved_as_a_new_one_and_deleted(
-    qtbot: QtBot, opened: Open, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, opened: Open, machine: Machine
 ) -> None:
     page = opened()
     section = persona_page(page)
@@ -475,16 +476,15 @@ def test_an_edited_profile_is_saved_as_a_new_one_and_deleted(
     assert [
         file.parent for file in machine.file.parent.rglob("*.toml") if file != machine.file
     ] == [folder]
-    monkeypatch.setattr(QMessageBox, "exec", lambda asked: asked.buttons()[-1].click())
-    monkeypatch.setattr(QMessageBox, "clickedButton", destructive)
     click(qtbot, section.profiles.delete)
+    click(qtbot, confirm(page).yes)
     qtbot.waitUntil(lambda: len(titles(section)) == 2)
     assert page.editing.config.persona.name == "Zoë"
 
 
-def destructive(asked: QMessageBox) -> QAbstractButton:
-    role = QMessageBox.ButtonRole.DestructiveRole
-    return next(one for one in asked.buttons() if asked.buttonRole(one) == role)
+def confirm(page: SettingsPage) -> Confirm:
+    """The question that is asked."""
+    return next(one for one in page.findChildren(Confirm) if one.isVisible())
 
 
 def test_changes_of_an_own_profile_are_marked_and_kept_or_undone(
@@ -551,7 +551,6 @@ def test_a_head_is_chosen_by_its_picture(qtbot: QtBot, opened: Open, machine: Ma
     page = opened()
     page.open("Face")
     mira, jonas = page.section(Face).head_line.tiles.tiles
-    qtbot.waitUntil(lambda: jonas.x() > mira.x())
     assert mira.grab().toImage() != jonas.grab().toImage()
     mira.setFocus()
     qtbot.keyClick(mira, Qt.Key.Key_Right)
@@ -664,29 +663,22 @@ def test_what_is_kept_is_said(qtbot: QtBot, opened: Open) -> None:
 
 
 def test_everything_is_deleted_only_after_it_was_named_and_confirmed(
-    qtbot: QtBot, opened: Open, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, opened: Open, machine: Machine
 ) -> None:
-    named: list[str] = []
-    answers = iter((None, destructive))
-
-    def answer(asked: QMessageBox) -> None:
-        named.append(asked.informativeText())
-        chosen = next(answers)
-        monkeypatch.setattr(
-            QMessageBox, "clickedButton", lambda box: chosen(box) if chosen else None
-        )
-
-    monkeypatch.setattr(QMessageBox, "exec", answer)
     page = opened()
     page.open("Data and privacy")
     privacy = page.section(Privacy)
     click(qtbot, privacy.delete)
-    qtbot.waitUntil(lambda: len(named) == 1 and privacy.delete.isEnabled())
-    assert "3 conversations, 12 kB" in named[0]
-    assert ("delete everything",) not in machine.asked
+    qtbot.waitUntil(lambda: bool(page.findChildren(Confirm)))
+    assert "3 conversations, 12 kB" in confirm(page).text
+    qtbot.keyClick(confirm(page), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not page.findChildren(Confirm))
     click(qtbot, privacy.delete)
-    qtbot.waitUntil(lambda: ("delete everything",) in machine.asked)
+    qtbot.waitUntil(lambda: bool(page.findChildren(Confirm)))
+    assert ("delete everything",) not in machine.asked
+    click(qtbot, confirm(page).yes)
     qtbot.waitUntil(lambda: privacy.delete.text() == "Deleted")
+    assert machine.asked.count(("delete everything",)) == 1
 
 
 def test_with_nothing_kept_there_is_nothing_to_delete(

@@ -8,10 +8,11 @@ from typing import Final
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QMessageBox
+from PySide6.QtWidgets import QFileDialog
 
 from goassist_desktop import weights
 from goassist_desktop.ui.kit import Switch, button, label
+from goassist_desktop.ui.settings.confirm import Confirm
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.lines import Line, SwitchLine
 from goassist_desktop.ui.settings.section import Section
@@ -131,23 +132,24 @@ class Privacy(Section):
         if not stored:
             self.delete_line.complain("There is nothing to delete.")
             return
-        asked = QMessageBox(self)
-        asked.setWindowTitle("Delete everything")
-        asked.setText("Delete all of this? It can not be brought back.")
-        asked.setInformativeText("\n".join(f"•  {what}" for what in stored))
-        yes = asked.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
-        asked.addButton(QMessageBox.StandardButton.Cancel)
-        asked.setDefaultButton(QMessageBox.StandardButton.Cancel)
-        asked.exec()
-        if asked.clickedButton() is yes:
-            self.delete.setEnabled(False)
-            self.delete.setText("Deleting…")
-            self.editing.jobs.run(
-                self.editing.services.delete_everything,
-                self._deleted,
-                self._not_deleted,
-                finish=True,
-            )
+        Confirm(
+            self,
+            "Delete all of this?",
+            "Delete",
+            self._delete,
+            lines=stored,
+            note="It can not be brought back.",
+        ).open()
+
+    def _delete(self) -> None:
+        self.delete.setEnabled(False)
+        self.delete.setText("Deleting…")
+        self.editing.jobs.run(
+            self.editing.services.delete_everything,
+            self._deleted,
+            self._not_deleted,
+            finish=True,
+        )
 
     def _deleted(self, _: None) -> None:
         self.delete.setText("Deleted")
