@@ -30,7 +30,7 @@ from goassist_desktop.ui.settings.engines import ENGINES, Engines
 from goassist_desktop.ui.settings.face import HEADS, Face
 from goassist_desktop.ui.settings.lines import Line
 from goassist_desktop.ui.settings.persona import Persona
-from goassist_desktop.ui.settings.privacy import NOTHING_KEPT, Privacy
+from goassist_desktop.ui.settings.privacy import NOTHING_KEPT, NOTHING_LEAVES, Privacy
 from goassist_desktop.ui.settings.section import Section
 from goassist_desktop.ui.settings.sound import Sound
 from goassist_desktop.ui.theme import theme
@@ -297,8 +297,7 @@ def test_a_search_for_nothing_says_so(qtbot: QtBot, opened: Open) -> None:
 
 def items(line: object) -> list[str]:
     choice = line.choice  # type: ignore[attr-defined]
-    tip = Qt.ItemDataRole.ToolTipRole
-    return [choice.itemData(i, tip) for i in range(choice.count())]
+    return [choice.itemText(i) for i in range(choice.count())]
 
 
 def test_the_devices_that_are_there_can_be_chosen(
@@ -657,9 +656,12 @@ def test_what_is_kept_is_said(qtbot: QtBot, opened: Open) -> None:
     page = opened()
     page.open("Data and privacy")
     privacy = page.section(Privacy)
-    assert privacy.summary.text() == NOTHING_KEPT
+    assert privacy.summary.text() == f"{NOTHING_KEPT} {NOTHING_LEAVES}"
     click(qtbot, privacy.history.switch)
-    assert privacy.summary.text() == "The words of your conversations are kept on this machine."
+    kept = "The words of your conversations are kept on this machine."
+    assert privacy.summary.text() == f"{kept} {NOTHING_LEAVES}"
+    page.editing.put({"face.live_link": "studio:11111"})
+    assert privacy.summary.text() == f"{kept} The movements of the face go to studio:11111."
 
 
 def test_everything_is_deleted_only_after_it_was_named_and_confirmed(
@@ -747,6 +749,15 @@ def test_licences_can_be_read(qtbot: QtBot, opened: Open) -> None:
     qtbot.waitUntil(lambda: "Apache License" in licences.text.toPlainText())
     qtbot.keyClick(licences.choice, Qt.Key.Key_Down)
     assert licences.text.toPlainText().startswith("# Licences of the models")
+
+
+def test_a_bug_in_a_thread_is_not_swallowed(qtbot: QtBot, opened: Open, machine: Machine) -> None:
+    page = opened()
+    machine.fault = ZeroDivisionError("ours")
+    with qtbot.captureExceptions() as raised:
+        click(qtbot, page.section(Sound).tone)
+        qtbot.waitUntil(lambda: bool(raised))
+    assert raised[0][0] is ZeroDivisionError
 
 
 def test_a_page_that_is_gone_is_told_nothing(

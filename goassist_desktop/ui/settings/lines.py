@@ -21,11 +21,6 @@ SETTLE_MS: Final = 350
 """A slider at rest for this long is meant."""
 
 
-def wide_px() -> int:
-    """The width of fields and lists at the right."""
-    return min(theme().px(WIDE_PX), WIDEST_PX)
-
-
 class Line(QWidget):
     """A line that can be found by its words; `keys` are the settings it changes."""
 
@@ -78,7 +73,7 @@ class Line(QWidget):
 
     def _fit(self) -> None:
         if self._wide:
-            self.control.setFixedWidth(wide_px())
+            self.control.setFixedWidth(min(theme().px(WIDE_PX), WIDEST_PX))
 
     def refresh(self) -> None:
         """Show the setting as it is now."""
