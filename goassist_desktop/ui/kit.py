@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
+    QListView,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -236,6 +237,7 @@ class Choice(QComboBox):
         super().__init__()
         self.setAccessibleName(name)
         self.setMinimumWidth(theme().px(220))
+        self.setView(QListView())  # the one it comes with knows nothing of style sheets
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # scrolling the page must not change a setting

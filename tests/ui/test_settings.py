@@ -257,6 +257,26 @@ def test_every_section_is_reached_by_keyboard_and_every_control_has_a_name(
     assert len(set(titles)) == page.list.count() == 8
 
 
+def test_tab_goes_through_search_sections_and_controls(qtbot: QtBot, opened: Open) -> None:
+    page = opened()
+    assert page.focusWidget() is page.list
+    reached: list[QWidget] = []
+    while (at := page.focusWidget()) not in reached:
+        assert at is not None
+        reached.append(at)
+        qtbot.keyClick(at, Qt.Key.Key_Tab)
+    sound = page.section(Sound)
+    assert reached == [
+        page.list,
+        sound.microphone.choice,
+        sound.echo.switch,
+        sound.push.switch,
+        sound.loudspeaker.choice,
+        sound.tone,
+        page.search,
+    ]
+
+
 def test_search_shows_the_lines_that_match(qtbot: QtBot, opened: Open) -> None:
     page = opened()
     typed(page.search, "unreal")

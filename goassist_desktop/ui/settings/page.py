@@ -108,7 +108,6 @@ class SettingsPage(QWidget):
         theme().changed.connect(self._restyle)
         self._restyle()
         self._forget_saved()
-        self.setFocusProxy(self.list)
         self.list.setCurrentRow(0)
 
     def section(self, kind: type[S]) -> S:
@@ -142,6 +141,7 @@ class SettingsPage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._rest_timer.start()
+        self.list.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _make_next(self) -> None:
         """One of the sections nobody asked for yet, whenever there is nothing else to do."""
