@@ -285,10 +285,12 @@ QComboBox QAbstractItemView::item:selected {{ background: {c.accent_soft}; color
 QListView, QListWidget, QTreeView {{
     background: transparent; border: none; padding: 0;
 }}
-QListView::item {{ border-radius: {px(10)}; padding: {px(8)}; }}
+QListView::item {{
+    border: 1px solid transparent; border-radius: {px(10)}; padding: {px(8)};
+}}
 QListView::item:hover {{ background: {c.hover}; }}
 QListView::item:selected {{ background: {c.accent_soft}; color: {c.text}; }}
-QListView:focus {{ border: 1px solid {c.accent}; border-radius: {px(10)}; }}
+QListView::item:selected:focus {{ border-color: {c.accent}; }}
 
 QScrollArea {{ background: transparent; border: none; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}

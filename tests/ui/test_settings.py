@@ -477,6 +477,15 @@ def test_choosing_a_profile_makes_the_assistant_it(
     qtbot.waitUntil(lambda: machine.file.exists() and saved(machine).persona == jonas)
 
 
+def test_a_profile_is_chosen_by_keyboard(qtbot: QtBot, opened: Open, machine: Machine) -> None:
+    page = opened()
+    profiles = persona_page(page).profiles.list
+    qtbot.keyClick(profiles, Qt.Key.Key_Down)
+    assert not machine.changes
+    qtbot.keyClick(profiles, Qt.Key.Key_Return)
+    assert page.editing.config.persona == personas.BUILT_IN[1].persona
+
+
 def test_an_edited_profile_is_saved_as_a_new_one_and_deleted(
     qtbot: QtBot, opened: Open, machine: Machine
 ) -> None:
