@@ -17,9 +17,11 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
+    QListView,
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStyleOptionComboBox,
     QVBoxLayout,
     QWidget,
 )
@@ -235,9 +237,23 @@ class Choice(QComboBox):
         super().__init__()
         self.setAccessibleName(name)
         self.setMinimumWidth(theme().px(220))
+        self.setView(QListView())  # the one it comes with knows nothing of style sheets
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # scrolling the page must not change a setting
+
+    def initStyleOption(self, option: QStyleOptionComboBox) -> None:
+        """A long text loses its middle: names of devices differ at their ends."""
+        super().initStyleOption(option)
+        room = self.width() - theme().px(52)
+        option.currentText = self.fontMetrics().elidedText(
+            self.currentText(), Qt.TextElideMode.ElideMiddle, room
+        )
+
+    def showPopup(self) -> None:
+        view = self.view()
+        view.setMinimumWidth(min(view.sizeHintForColumn(0) + theme().px(32), theme().px(640)))
+        super().showPopup()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

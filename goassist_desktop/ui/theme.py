@@ -271,18 +271,26 @@ QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleS
 QLineEdit:disabled, QPlainTextEdit:disabled, QComboBox:disabled, QSpinBox:disabled {{
     color: {c.quiet}; border-color: {c.line}; background: transparent;
 }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
+QAbstractSpinBox QLineEdit {{ border: none; padding: 0; min-height: 0; background: transparent; }}
 QComboBox::drop-down {{ border: none; width: {px(28)}; }}
-QComboBox QAbstractItemView {{
-    background: {c.raised}; border: 1px solid {c.outline}; border-radius: {px(8)};
-    padding: {px(4)}; selection-background-color: {c.hover}; selection-color: {c.text};
+QComboBox {{ combobox-popup: 0; }}
+QComboBox QAbstractItemView, QComboBox QAbstractItemView:focus {{
+    background: {c.raised}; border: 1px solid {c.outline}; border-radius: 0; padding: {px(4)};
 }}
+QComboBox QAbstractItemView::item {{
+    min-height: {px(36)}; padding: 0 {px(10)}; border-radius: {px(8)};
+}}
+QComboBox QAbstractItemView::item:selected {{ background: {c.accent_soft}; color: {c.text}; }}
 QListView, QListWidget, QTreeView {{
     background: transparent; border: none; padding: 0;
 }}
-QListView::item {{ border-radius: {px(10)}; padding: {px(8)}; }}
+QListView::item {{
+    border: 1px solid transparent; border-radius: {px(10)}; padding: {px(8)};
+}}
 QListView::item:hover {{ background: {c.hover}; }}
 QListView::item:selected {{ background: {c.accent_soft}; color: {c.text}; }}
-QListView:focus {{ border: 1px solid {c.accent}; border-radius: {px(10)}; }}
+QListView::item:selected:focus {{ border-color: {c.accent}; }}
 
 QScrollArea {{ background: transparent; border: none; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}

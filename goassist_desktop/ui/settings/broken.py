@@ -35,6 +35,7 @@ class BrokenConfigDialog(QDialog):
         self.where = label(str(path), "caption", wrap=True)
         self.fault = label("", "error", wrap=True)
         self.fault.hide()
+        self.kept = label("What you had is kept in a file beside it.", "caption", wrap=True)
         self.use = button("", "primary", self._use)
         self.open_file = button("Open the file", clicked=self._open)
         self.again = button("Try again", clicked=self._again)
@@ -46,7 +47,9 @@ class BrokenConfigDialog(QDialog):
                 self.what,
                 self.where,
                 self.fault,
-                row(self.use, self.open_file, self.again, 1, self.quit),
+                self.use,
+                self.kept,
+                row(self.open_file, self.again, 1, self.quit),
                 gap=2 * GAP,
                 margin=4 * GAP,
             )
@@ -64,6 +67,7 @@ class BrokenConfigDialog(QDialog):
         faults = self._repair.faults
         self.what.setText("\n".join(fault.what for fault in faults))
         self.use.setVisible(bool(faults))
+        self.kept.setVisible(bool(faults))
         self.open_file.setVisible(bool(faults) and self._path.is_file())
         self.use.setText(_offer(self._repair))
 

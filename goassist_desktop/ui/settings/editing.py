@@ -79,13 +79,13 @@ class Editing(QObject):
         self._save({})
 
     def _save(self, changes: Mapping[str, object]) -> None:
-        self._waiting.put({**self._unsaved, **changes})
+        self._waiting.put(changes)
         self.jobs.run(self._write, self._was_saved, self._was_not_saved, finish=True)
 
     def _write(self) -> None:
         """All that waits, in its order: whoever comes second finds nothing to do."""
         with self._writing:
-            changes: dict[str, object] = {}
+            changes = dict(self._unsaved)
             while not self._waiting.empty():
                 changes |= self._waiting.get()
             if not changes:

@@ -21,11 +21,6 @@ SETTLE_MS: Final = 350
 """A slider at rest for this long is meant."""
 
 
-def wide_px() -> int:
-    """The width of fields and lists at the right."""
-    return min(theme().px(WIDE_PX), WIDEST_PX)
-
-
 class Line(QWidget):
     """A line that can be found by its words; `keys` are the settings it changes."""
 
@@ -78,7 +73,7 @@ class Line(QWidget):
 
     def _fit(self) -> None:
         if self._wide:
-            self.control.setFixedWidth(wide_px())
+            self.control.setFixedWidth(min(theme().px(WIDE_PX), WIDEST_PX))
 
     def refresh(self) -> None:
         """Show the setting as it is now."""
@@ -245,6 +240,18 @@ class ParagraphLine(Line):
 
 
 class SpinBox(QSpinBox):
+    """Without its little arrows: arrow keys do the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        theme().changed.connect(self._indent)
+        self._indent()
+
+    def _indent(self) -> None:
+        """A style sheet's padding is not for the text inside."""
+        side = theme().px(12)
+        self.lineEdit().setTextMargins(side, 0, side, 0)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # scrolling the page must not change a setting
 
@@ -270,7 +277,6 @@ class NumberLine(Line):
         self.box.setSingleStep(step)
         self.box.setSuffix(unit)
         self.box.setKeyboardTracking(False)
-        self.box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.box.setValue(round(editing.value(key)))
         super().__init__(editing, title, what, self.box, key, wide=True, words=words)
         self.box.valueChanged.connect(self._typed)

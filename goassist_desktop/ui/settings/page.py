@@ -34,7 +34,7 @@ from goassist_desktop.ui.settings.privacy import Privacy
 from goassist_desktop.ui.settings.section import Section
 from goassist_desktop.ui.settings.services import SettingsServices
 from goassist_desktop.ui.settings.sound import Sound
-from goassist_desktop.ui.theme import GAP, theme
+from goassist_desktop.ui.theme import GAP, RADIUS, theme
 
 LIST_PX: Final = 236
 WIDEST_PX: Final = 900
@@ -108,7 +108,6 @@ class SettingsPage(QWidget):
         theme().changed.connect(self._restyle)
         self._restyle()
         self._forget_saved()
-        self.setFocusProxy(self.list)
         self.list.setCurrentRow(0)
 
     def section(self, kind: type[S]) -> S:
@@ -142,6 +141,7 @@ class SettingsPage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._rest_timer.start()
+        self.list.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _make_next(self) -> None:
         """One of the sections nobody asked for yet, whenever there is nothing else to do."""
@@ -214,18 +214,31 @@ class SettingsPage(QWidget):
             self.list.item(place).setIcon(icon(kind.ICON, theme().colours.text, side))
 
 
-class _Failure(QFrame):
+class _Failure(QWidget):
     """That a change will not last, and one button that may help."""
 
     def __init__(self, again: Callable[[], None]) -> None:
         super().__init__()
-        self.setProperty("kind", "card")
-        self._words = label("", "error", wrap=True)
+        self._words = label("", wrap=True)
         self.again = button("Try again", clicked=again)
-        inside = row(self._words, self.again, margin=2 * GAP)
+        inside = row(self._words, self.again, gap=2 * GAP)
         inside.setStretch(0, 1)
-        self.setLayout(inside)
+        inside.setContentsMargins(2 * GAP, GAP, GAP, GAP)
+        self._frame = QFrame()
+        self._frame.setLayout(inside)
+        outer = column(self._frame)
+        outer.setContentsMargins(4 * GAP, 2 * GAP, 3 * GAP, 0)
+        self.setLayout(outer)
+        theme().changed.connect(self._restyle)
+        self._restyle()
         self.hide()
+
+    def _restyle(self) -> None:
+        colours = theme().colours
+        self._frame.setStyleSheet(
+            f"QFrame {{ background: {colours.error_soft}; border-radius: {theme().px(RADIUS)}px; }}"
+            "QLabel { background: transparent; }"
+        )
 
     def tell(self, why: str) -> None:
         self._words.setText(f"Your change holds until you quit, but it could not be saved: {why}")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLineEdit, QListWidgetItem, QMessageBox, QWidget
+from PySide6.QtWidgets import QLineEdit, QListWidgetItem, QWidget
 
 from goassist_desktop import config as settings
 from goassist_desktop import personas
 from goassist_desktop.config import Persona as PersonaSettings
 from goassist_desktop.personas import LONGEST, LONGEST_TITLE, Profile
 from goassist_desktop.ui.kit import button, column, label, row
+from goassist_desktop.ui.settings.confirm import Confirm
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.fold import Fold
 from goassist_desktop.ui.settings.lines import Line, ParagraphLine, TextLine
@@ -34,7 +36,7 @@ class ProfilesLine(Line):
         self.keep = button("Save changes", "primary", self._keep)
         self.undo = button("Undo changes", "plain", self._undo)
         self.save_as = button("Save as new…", "plain", self.ask_title)
-        self.delete = button("Delete", "danger", self._delete)
+        self.delete = button("Delete", "danger", self._ask_delete)
         self._buttons = row(self.keep, self.undo, self.save_as, self.delete, 1)
         self.title_field = QLineEdit()
         self.title_field.setAccessibleName("Name of the new profile")
@@ -132,25 +134,20 @@ class ProfilesLine(Line):
         self.complain(self.editing.put(personas.changes(profile.persona)))
         self.load()
 
-    def _delete(self) -> None:
-        profile = self._chosen
-        if profile is None:
-            return
-        asked = QMessageBox(
-            QMessageBox.Icon.NoIcon,
-            "Delete profile",
-            f"Delete the profile “{profile.title}”?",
-            QMessageBox.StandardButton.Cancel,
-            self,
+    def _ask_delete(self) -> None:
+        if self._chosen is not None:
+            Confirm(
+                self,
+                f"Delete the profile “{self._chosen.title}”?",
+                "Delete",
+                partial(self._delete, self._chosen),
+                note="The assistant stays as it is until you choose another.",
+            ).open()
+
+    def _delete(self, profile: Profile) -> None:
+        self.editing.jobs.run(
+            lambda: personas.delete(profile), self._was_deleted, self.complain, finish=True
         )
-        asked.setInformativeText("The assistant stays as it is until you choose another.")
-        yes = asked.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
-        asked.setDefaultButton(QMessageBox.StandardButton.Cancel)
-        asked.exec()
-        if asked.clickedButton() is yes:
-            self.editing.jobs.run(
-                lambda: personas.delete(profile), self._was_deleted, self.complain, finish=True
-            )
 
     def _was_deleted(self, _: None) -> None:
         self._chosen = None

@@ -8,19 +8,21 @@ from typing import Final
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QMessageBox
+from PySide6.QtWidgets import QFileDialog
 
 from goassist_desktop import weights
 from goassist_desktop.ui.kit import Switch, button, label
+from goassist_desktop.ui.settings.confirm import Confirm
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.lines import Line, SwitchLine
 from goassist_desktop.ui.settings.section import Section
 
 FILE_NAME: Final = "goassist-diagnostics.zip"
-NOTHING_KEPT: Final = (
-    "Nothing you say is kept. Sound and words are gone when the conversation ends, and none of it "
-    "leaves this machine."
-)
+NOTHING_KEPT: Final = "Nothing you say is kept: sound and words are gone when you leave."
+NOTHING_LEAVES: Final = "Nothing of it leaves this machine."
+DELETE: Final = "Delete everything…"
+DELETED: Final = "Deleted"
+EXPORT: Final = "Export diagnostics…"
 KEPT: Final = {
     "privacy.keep_history": "The words of your conversations are kept on this machine.",
     "privacy.keep_session": (
@@ -60,7 +62,7 @@ class Privacy(Section):
             words="recording audio",
         )
         self.add("What is kept", self.summary_line, self.history, self.session)
-        self.delete = button("Delete everything…", "danger", self._ask_what)
+        self.delete = button(DELETE, "danger", self._ask_what)
         self.delete_line = Line(
             editing,
             "Delete everything",
@@ -77,7 +79,7 @@ class Privacy(Section):
             self.with_words,
             words="diagnostics",
         )
-        self.export = button("Export diagnostics…", clicked=self._export)
+        self.export = button(EXPORT, clicked=self._export)
         self.export_line = Line(
             editing,
             "Diagnostics",
@@ -111,10 +113,22 @@ class Privacy(Section):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.editing.jobs.run(_models_size, self._show_size, self.models_line.complain)
+        for again, text in ((self.delete, DELETE), (self.export, EXPORT)):
+            if again.isEnabled() or again.text() == DELETED:
+                again.setText(text)
+                again.setEnabled(True)
 
     def _summarise(self) -> None:
         kept = [words for key, words in KEPT.items() if self.editing.value(key)]
-        self.summary.setText(" ".join(kept) or NOTHING_KEPT)
+        self.summary.setText(" ".join([*(kept or [NOTHING_KEPT]), *self._what_leaves()]))
+
+    def _what_leaves(self) -> list[str]:
+        face, sent = self.editing.config.face, []
+        if face.engine == "audio2face-service":
+            sent.append(f"The assistant's voice goes to {face.service}, which moves its face.")
+        if face.live_link:
+            sent.append(f"The movements of the face go to {face.live_link}.")
+        return sent or [NOTHING_LEAVES]
 
     def _show_size(self, size: int) -> None:
         self.size_label.setText(f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB")
@@ -131,29 +145,30 @@ class Privacy(Section):
         if not stored:
             self.delete_line.complain("There is nothing to delete.")
             return
-        asked = QMessageBox(self)
-        asked.setWindowTitle("Delete everything")
-        asked.setText("Delete all of this? It can not be brought back.")
-        asked.setInformativeText("\n".join(f"•  {what}" for what in stored))
-        yes = asked.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
-        asked.addButton(QMessageBox.StandardButton.Cancel)
-        asked.setDefaultButton(QMessageBox.StandardButton.Cancel)
-        asked.exec()
-        if asked.clickedButton() is yes:
-            self.delete.setEnabled(False)
-            self.delete.setText("Deleting…")
-            self.editing.jobs.run(
-                self.editing.services.delete_everything,
-                self._deleted,
-                self._not_deleted,
-                finish=True,
-            )
+        Confirm(
+            self,
+            "Delete all of this?",
+            "Delete",
+            self._delete,
+            lines=stored,
+            note="It can not be brought back.",
+        ).open()
+
+    def _delete(self) -> None:
+        self.delete.setEnabled(False)
+        self.delete.setText("Deleting…")
+        self.editing.jobs.run(
+            self.editing.services.delete_everything,
+            self._deleted,
+            self._not_deleted,
+            finish=True,
+        )
 
     def _deleted(self, _: None) -> None:
-        self.delete.setText("Deleted")
+        self.delete.setText(DELETED)
 
     def _not_deleted(self, why: str) -> None:
-        self.delete.setText("Delete everything…")
+        self.delete.setText(DELETE)
         self.delete.setEnabled(True)
         self.delete_line.complain(why)
 
@@ -183,7 +198,7 @@ class Privacy(Section):
 
     def _not_exported(self, why: str) -> None:
         self.export.setEnabled(True)
-        self.export.setText("Export diagnostics…")
+        self.export.setText(EXPORT)
         self.export_line.complain(why)
 
     # -- folders -----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtGui import QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
@@ -20,12 +20,13 @@ from goassist_desktop.ui.theme import theme
 
 _ROLE: Final = Qt.ItemDataRole.UserRole
 _PLACE: Final = Qt.ItemDataRole.UserRole + 1
+_CHOSEN: Final = Qt.ItemDataRole.UserRole + 2
 ROW_PX: Final = 58
 MOST_ROWS: Final = 5
 
 
 class ProfileList(QListWidget):
-    """As high as its rows, up to MOST_ROWS."""
+    """As high as its rows, up to MOST_ROWS. A tick marks the one that is chosen."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,6 +45,7 @@ class ProfileList(QListWidget):
             item = QListWidgetItem(title)
             item.setData(_ROLE, profile.persona.role)
             item.setData(_PLACE, place)
+            item.setData(_CHOSEN, mine)
             item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{title}, {profile.persona.role}")
             self.addItem(item)
             if mine:
@@ -78,12 +80,13 @@ class _Rows(QStyledItemDelegate):
         chosen = bool(state & QStyle.StateFlag.State_Selected)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
+        focused = bool(state & QStyle.StateFlag.State_HasFocus)
+        painter.setPen(QPen(style.colour("accent"), 1) if focused else Qt.PenStyle.NoPen)
         if chosen or state & QStyle.StateFlag.State_MouseOver:
             painter.setBrush(style.colour("accent_soft" if chosen else "hover"))
             painter.drawRoundedRect(rect, px(10), px(10))
         words = rect.adjusted(px(14), px(6), -px(14), -px(6))
-        if chosen:
+        if index.data(_CHOSEN):
             side = px(18)
             tick = pixmap("check", style.colours.accent, side, painter.device().devicePixelRatioF())
             painter.drawPixmap(words.right() - side, rect.center().y() - side // 2, tick)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QFontMetrics, QHideEvent, QShowEvent
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
 
 from goassist_desktop.pipeline.endpoints.sound_card import Direction, SoundDevice
 from goassist_desktop.ui.kit import Choice, Level, button
 from goassist_desktop.ui.ports import Assistant
 from goassist_desktop.ui.settings.editing import Editing
-from goassist_desktop.ui.settings.lines import Line, SwitchLine, wide_px
+from goassist_desktop.ui.settings.lines import Line, SwitchLine
 from goassist_desktop.ui.settings.section import Section
-from goassist_desktop.ui.theme import theme
 
 LOOK_EVERY_MS: Final = 3000
 LEVEL_EVERY_MS: Final = 33
@@ -54,21 +53,13 @@ class DeviceLine(Line):
         if items != self._items():
             self.choice.clear()
             for value, text in items.items():
-                self.choice.addItem(self._fitting(text), value)
-                self.choice.setItemData(self.choice.count() - 1, text, Qt.ItemDataRole.ToolTipRole)
+                self.choice.addItem(text, value)
         self.choice.setCurrentIndex(self.choice.findData(current))
         self.choice.setToolTip(items[current])
 
     def _items(self) -> dict[str, str]:
-        tip = Qt.ItemDataRole.ToolTipRole
         indices = range(self.choice.count())
-        return {self.choice.itemData(i): self.choice.itemData(i, tip) for i in indices}
-
-    def _fitting(self, name: str) -> str:
-        """Long names lose their middle: devices differ at their ends."""
-        metrics = QFontMetrics(theme().font("body"))
-        width = wide_px() - theme().px(52)
-        return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
+        return {self.choice.itemData(i): self.choice.itemText(i) for i in indices}
 
     def _system_choice(self) -> str:
         names = [d.name for d in self._devices or () if d.is_default(self._direction)]

@@ -74,9 +74,7 @@ class Tile(QAbstractButton):
         corner = px(RADIUS - 2)
         fill = "accent_soft" if on else "hover" if self._hovered and self.isEnabled() else "raised"
         painter.setBrush(style.colour(fill))
-        line = (
-            "text" if self.hasFocus() and on else "accent" if self.hasFocus() or on else "outline"
-        )
+        line = "text" if self.hasFocus() else "accent" if on else "outline"
         painter.setPen(QPen(style.colour(line), 2 if on or self.hasFocus() else 1))
         painter.drawRoundedRect(edge, corner, corner)
         top = float(px(10))
