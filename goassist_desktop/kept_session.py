@@ -22,7 +22,7 @@ from goassist_desktop.replay.journal import Journal
 from goassist_desktop.replay.recorder import Surroundings, recording
 
 LIMIT_BYTES: Final = 300_000_000
-"""About an hour: 2.5 MB a minute while nothing is said, 8 while the assistant speaks."""
+"""About an hour: 3.5 MB a minute while nothing is said, 11 while the assistant speaks."""
 
 
 class KeptSession:
