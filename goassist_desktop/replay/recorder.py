@@ -48,12 +48,23 @@ class Surroundings:
     engines: Engines
     endpoint: Endpoint
     publish: Publish
-    _loop: Callable[[], asyncio.AbstractEventLoop] | None = None
-    journal: Journal | None = None
+    _recorder: Recorder | None = None
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        with asyncio.Runner(loop_factory=self._loop) as runner:
+        loop = None if self._recorder is None else OrderlyLoop
+        with asyncio.Runner(loop_factory=loop) as runner:
             return runner.run(main)
+
+    def ask(self, request: Callable[..., None], *what: str | bool) -> None:
+        """Ask something of the session, one of REQUESTS: `ask(session.say, "hello")`.
+
+        From the event loop only. What is asked of a recorded session in another way is missing in
+        its recording.
+        """
+        if self._recorder is None:
+            request(*what)
+        else:
+            self._recorder.request(request, *what)
 
 
 @contextmanager
@@ -80,17 +91,11 @@ def recording(
         "capture_delay_ms": endpoint.capture_delay_ms,
         "render_delay_ms": endpoint.render_delay_ms,
     }
-    voice_hz = engines.voice.engine.rate_hz
-    with Journal(
-        new_folder(folder), header | heads, endpoint.rate_hz, voice_hz, limit_bytes
-    ) as journal:
+    rates_hz = endpoint.rate_hz, engines.voice.engine.rate_hz
+    with Journal(new_folder(folder), header | heads, *rates_hz, limit_bytes) as journal:
         recorder = Recorder(journal, publish)
         yield Surroundings(
-            recorder.engines(engines),
-            recorder.endpoint(endpoint),
-            recorder.publish,
-            OrderlyLoop,
-            journal,
+            recorder.engines(engines), recorder.endpoint(endpoint), recorder.publish, recorder
         )
 
 
@@ -126,6 +131,13 @@ class Recorder:
         if not (isinstance(event, Notice) and event.source == "face"):  # as in `engines`
             self.journal.line(["event", event_value(event)])
         self._publish(event)
+
+    def request(self, call: Callable[..., None], *what: str | bool) -> None:
+        def take() -> None:
+            self.taken("request", call.__name__, list(what))
+            call(*what)
+
+        running_orderly_loop().post(take)
 
     def failed(self, loop: OrderlyLoop, error: GoAssistError) -> None:
         what = f"the recording ends here: {error}"
@@ -193,6 +205,11 @@ class _Endpoint:
     def stop(self) -> None:
         self._recorder.taken("stopped")
         self._endpoint.stop()
+
+
+def journal_of(surroundings: Surroundings) -> Journal | None:
+    """Where they are recorded; None where they are not."""
+    return None if surroundings._recorder is None else surroundings._recorder.journal
 
 
 class LoudspeakerOrder:
