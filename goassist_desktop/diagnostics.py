@@ -12,7 +12,7 @@ import os
 import platform
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -76,7 +76,7 @@ def export(
     made = datetime.now(UTC).isoformat(timespec="seconds")
     if findings is None:
         say("Examining this machine …")
-        findings = doctor.examine_silently(config)
+        findings = _examined(config, say)
     report = Report(engines)
     for turn in turns:
         report.take(turn)
@@ -109,6 +109,12 @@ def export(
     say("Writing the file …")
     _write(path, members)
     say("Done.")
+
+
+def _examined(config: Config, say: Callable[[str], None]) -> Iterator[Finding]:
+    for finding in doctor.examine_silently(config):
+        say(f"Examined: {finding.check}")
+        yield finding
 
 
 def machine() -> dict[str, Any]:

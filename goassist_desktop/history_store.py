@@ -363,18 +363,26 @@ class HistoryStore:
     def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
         """What the query finds; `nothing` where nothing is kept, or not any more, being damaged."""
         with _in_words("The history can not be read"):
-            if not self._path.exists():
-                return nothing
             try:
-                with self._open() as database:
-                    database.execute("BEGIN")  # all of it as it is now
-                    return query(database)
+                return self._ask(query, nothing)
             except sqlite3.DatabaseError as error:
                 if not _is_damage(error):
                     raise
-            with self._file:
-                self._put_aside()
+            with self._file:  # perhaps somebody else has put it aside by now
+                try:
+                    return self._ask(query, nothing)
+                except sqlite3.DatabaseError as error:
+                    if not _is_damage(error):
+                        raise
+                    self._put_aside()
+                    return nothing
+
+    def _ask(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        if not self._path.exists():
             return nothing
+        with self._open() as database:
+            database.execute("BEGIN")  # all of it as it is now
+            return query(database)
 
     def _put_aside(self) -> None:
         """Keep a damaged file, so that somebody may still read it, and let a new one be begun."""

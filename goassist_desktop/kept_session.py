@@ -19,10 +19,10 @@ from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.workers import Engines
 from goassist_desktop.replay.facts import facts
 from goassist_desktop.replay.journal import Journal
-from goassist_desktop.replay.recorder import Surroundings, recording
+from goassist_desktop.replay.recorder import Surroundings, journal_of, recording
 
 LIMIT_BYTES: Final = 300_000_000
-"""About an hour: 2.5 MB a minute while nothing is said, 8 while the assistant speaks."""
+"""About an hour: 3.5 MB a minute while nothing is said, 11 while the assistant speaks."""
 
 
 class KeptSession:
@@ -52,7 +52,7 @@ class KeptSession:
                     made_of = self._begin(stack, config, made_of)
                 except (OSError, GoAssistError) as error:
                     publish(Notice("warning", f"This session is not kept: {error}"))
-            self._journal = made_of.journal
+            self._journal = journal_of(made_of)
             try:
                 yield made_of
             finally:

@@ -6,17 +6,20 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from goassist_desktop.pipeline.errors import GoAssistError
+from goassist_desktop.pipeline.errors import BadInput, GoAssistError
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.pipeline.session import Speculation
 from goassist_desktop.report import Report
 
 VERSION: Final = 1
+JOURNAL: Final = "journal.jsonl"
+"""Of a recording: see `replay`, which the window knows nothing of."""
 FILE: Final = "report.json"
 FELT: Final = {
     "late": "It answered too late",
@@ -35,40 +38,41 @@ def new_name(now: datetime) -> str:
     return f"GoAssist report {now:%Y-%m-%d %H.%M.%S}"
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    folder: Path
+    without: str = ""
+    """Why the session is not in it, for a user; empty when it is."""
+
+
 def save(
     folder: Path,
     turn: TurnClosed,
     felt: Sequence[str],
     remark: str,
     keep_session: Callable[[Path], None] | None,
-) -> Path:
-    """Write the report to a new folder, which is returned. `felt` are keys of FELT.
+) -> Saved:
+    """Write the report to a new folder. `felt` are keys of FELT.
 
-    `keep_session` puts the recorded session there; without it nobody's words are in the report but
-    the `remark`. It may take seconds. Raises GoAssistError, and leaves no folder then.
+    `keep_session` puts the recorded session there. Without it, or where that does not hold this
+    turn, no words are in the report but the `remark`. It may take seconds. Raises GoAssistError,
+    and leaves no folder then.
     """
-    recorded = keep_session is not None
-    collected = Report([])
-    collected.take(turn)
-    (figures,) = collected.as_dict(Speculation())["turns"]
-    if not recorded:
-        figures = {name: value for name, value in figures.items() if not name.endswith("_text")}
-    content = {
-        "version": VERSION,
-        "program": version("goassist-desktop"),
-        "made": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "felt": list(felt),
-        "remark": remark.strip(),
-        "recorded": recorded,
-        "turn": figures,
-    }
     try:
         folder.mkdir(mode=0o700)
     except OSError as error:
         raise GoAssistError(f"{folder} can not be made: {error.strerror}.") from error
     try:
-        if keep_session is not None:
-            keep_session(folder)
+        without = _keep(folder, turn, keep_session)
+        content = {
+            "version": VERSION,
+            "program": version("goassist-desktop"),
+            "made": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "felt": list(felt),
+            "remark": remark.strip(),
+            "recorded": not without,
+            "turn": _figures(turn, words=not without),
+        }
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         (folder / FILE).write_text(text, encoding="utf-8")
     except BaseException as error:
@@ -77,4 +81,40 @@ def save(
         if isinstance(error, OSError):
             raise GoAssistError(f"{folder} can not be written: {error.strerror}.") from error
         raise
-    return folder
+    return Saved(folder, without)
+
+
+def _keep(folder: Path, turn: TurnClosed, keep_session: Callable[[Path], None] | None) -> str:
+    """Put the session there if this turn is in it; else why not."""
+    if keep_session is None:
+        return "This session is not recorded."
+    try:
+        keep_session(folder)
+    except BadInput as error:
+        return str(error)
+    if _holds(folder / JOURNAL, turn):
+        return ""
+    for path in folder.iterdir():  # of something else, which is nobody's business
+        path.unlink()
+    return "The recording of the session does not reach this turn."
+
+
+def _holds(journal: Path, turn: TurnClosed) -> bool:
+    """Whether this turn is in a recording."""
+    wanted = json.loads(json.dumps(asdict(turn)))
+    with suppress(FileNotFoundError), journal.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith('["event",{"type":"TurnClosed"'):
+                _, event = json.loads(line)
+                if all(event.get(name) == wanted[name] for name in ("turn_id", "marks_ms")):
+                    return True
+    return False
+
+
+def _figures(turn: TurnClosed, *, words: bool) -> dict[str, Any]:
+    collected = Report([])
+    collected.take(turn)
+    figures: dict[str, Any] = collected.as_dict(Speculation())["turns"][0]
+    if words:
+        return figures
+    return {name: value for name, value in figures.items() if not name.endswith("_text")}

@@ -50,11 +50,6 @@ class Surroundings:
     publish: Publish
     _recorder: Recorder | None = None
 
-    @property
-    def journal(self) -> Journal | None:
-        """What is written down; None where nothing is."""
-        return None if self._recorder is None else self._recorder.journal
-
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         loop = None if self._recorder is None else OrderlyLoop
         with asyncio.Runner(loop_factory=loop) as runner:
@@ -96,10 +91,8 @@ def recording(
         "capture_delay_ms": endpoint.capture_delay_ms,
         "render_delay_ms": endpoint.render_delay_ms,
     }
-    voice_hz = engines.voice.engine.rate_hz
-    with Journal(
-        new_folder(folder), header | heads, endpoint.rate_hz, voice_hz, limit_bytes
-    ) as journal:
+    rates_hz = endpoint.rate_hz, engines.voice.engine.rate_hz
+    with Journal(new_folder(folder), header | heads, *rates_hz, limit_bytes) as journal:
         recorder = Recorder(journal, publish)
         yield Surroundings(
             recorder.engines(engines), recorder.endpoint(endpoint), recorder.publish, recorder
@@ -220,6 +213,11 @@ class _Endpoint:
     def stop(self) -> None:
         self._recorder.taken("stopped")
         self._endpoint.stop()
+
+
+def journal_of(surroundings: Surroundings) -> Journal | None:
+    """Where they are recorded; None where they are not."""
+    return None if surroundings._recorder is None else surroundings._recorder.journal
 
 
 class LoudspeakerOrder:

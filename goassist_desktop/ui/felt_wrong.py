@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from goassist_desktop import turn_report
 from goassist_desktop.pipeline.events import TurnClosed
+from goassist_desktop.turn_report import Saved
 from goassist_desktop.ui import kit
 from goassist_desktop.ui.errand import Errand
 from goassist_desktop.ui.pictograms import pixmap
@@ -219,15 +220,12 @@ class FeltWrong(QDialog):
         self._save.setText("Saving …")
         self._saving.start(lambda: turn_report.save(folder, turn, felt, remark, keep))
 
-    def _on_saved(self, folder: Path) -> None:
-        self._saved = folder
-        self._where.setText(str(folder))
-        self._hint.setText(
-            f"To hold the conversation again: goassist replay {shlex.quote(str(folder))}"
-            if self._keep_session is not None
-            else ""
-        )
-        self._hint.setVisible(self._keep_session is not None)
+    def _on_saved(self, saved: Saved) -> None:
+        self._saved = saved.folder
+        self._where.setText(str(saved.folder))
+        again = f"To hold the conversation again: goassist replay {shlex.quote(str(saved.folder))}"
+        missing = f"{saved.without} The report holds only how long everything took."
+        self._hint.setText(missing if saved.without else again)
         for widget in (self._asks, self._cancel, self._save):
             widget.hide()
         for widget in (self._thanks, self._show, self._done):

@@ -359,6 +359,7 @@ class HistoryPage(kit.Page):
         self._when.setText(f"{day}, {time_of(conversation.began_s)}")
         parts = (conversation.persona, how_many(len(conversation.turns)))
         self._with.setText("  ·  ".join(part for part in parts if part))
+        self._text.setAccessibleName(f"Conversation, {self._when.text()}, {self._with.text()}")
         self._told.setText("")
         self._text.show_conversation(conversation, self._search.text())
         self._arrange()

@@ -30,7 +30,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from goassist_desktop.history_store import Page, Span, Summary
-from goassist_desktop.ui.theme import theme
+from goassist_desktop.ui.theme import CONTRAST, theme
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 SUMMARY: Final = Qt.ItemDataRole.UserRole
@@ -206,8 +206,10 @@ class Painter(QStyledItemDelegate):
             painter.setBrush(style.colour("accent_soft" if selected else "hover"))
             if not (selected or hovered):
                 painter.setBrush(Qt.BrushStyle.NoBrush)
-            edge = QPen(style.colour("accent"), 2)
-            painter.setPen(edge if focused else QPen(Qt.PenStyle.NoPen))
+            edge = QPen(Qt.PenStyle.NoPen)
+            if focused or (selected and style.colours is CONTRAST):
+                edge = QPen(style.colour("accent"), 2)
+            painter.setPen(edge)
             painter.drawRoundedRect(ground, style.px(10), style.px(10))
         inner = box.adjusted(style.px(_INSET), style.px(9), -style.px(_INSET), -style.px(9))
         font = style.font("body", QFont.Weight.Medium)

@@ -94,6 +94,8 @@ class ConversationText(QTextBrowser):
         for turn in turns:
             self._put(cursor, turn)
         cursor.endEditBlock()
+        if self._next == 0:  # it went along with what was put before it
+            self.moveCursor(QTextCursor.MoveOperation.Start)
         self._next += len(turns)
         if self._next >= len(self._conversation.turns):
             self._filling.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from goassist_desktop import cli
+from goassist_desktop import cli, turn_report
 from goassist_desktop.app import make_session
 from goassist_desktop.config import Config, Privacy
 from goassist_desktop.kept_session import KeptSession
@@ -99,6 +99,25 @@ def test_it_is_kept_in_the_middle_and_held_again(
     assert cli.main(["replay", str(tmp_path / "second"), "--as-recorded"]) == 0
     assert "the same" in capsys.readouterr().out
     assert (tmp_path / "second").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_report_of_a_turn_is_held_again(
+    tmp_path: Path, temporary: Path, talk: Conversation
+) -> None:
+    kept = KeptSession()
+
+    async def main() -> None:
+        async with talk.held():
+            await talk.say("hello there")
+            await talk.until_quiet()
+            saved = turn_report.save(tmp_path / "report", talk.turns[0], ["late"], "", kept.keep)
+            assert saved.without == ""
+
+    with held(talk, kept):
+        virtual_time.run(main())
+    assert (tmp_path / "report" / "report.json").exists()
+    again = [e for e in held_again(tmp_path / "report") if isinstance(e, TurnClosed)]
+    assert again == talk.turns
 
 
 def test_nothing_is_recorded_unless_it_is_wanted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLabel, QPlainTextEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from goassist_desktop.pipeline.errors import BadInput
+from goassist_desktop.pipeline.errors import BadInput, GoAssistError
 from goassist_desktop.pipeline.events import TurnClosed
+from goassist_desktop.replay.values import event_value
 from goassist_desktop.ui.felt_wrong import FeltWrong, Tick
 from goassist_desktop.ui.kit import Switch
 from tests.fakes.assistant import ScriptedAssistant
@@ -70,10 +72,20 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_the_session_and_what_felt_wrong_are_saved(
-    qtbot: QtBot, folder: Path, assistant: ScriptedAssistant
-) -> None:
-    user = User(qtbot, True, assistant.keep_session)
+def recorded(*turns: TurnClosed) -> Callable[[Path], None]:
+    """Keeps a session that holds these turns."""
+
+    def keep(folder: Path) -> None:
+        lines = ['{"format":1}', '["block",0.01]']
+        lines += [json.dumps(["event", event_value(t)], separators=(",", ":")) for t in turns]
+        (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
+        (folder / "microphone.wav").write_bytes(b"sound")
+
+    return keep
+
+
+def test_the_session_and_what_felt_wrong_are_saved(qtbot: QtBot, folder: Path) -> None:
+    user = User(qtbot, True, recorded(replace(TURN, turn_id=2), TURN))
     assert user.sees("You: What is the capital of Peru?")
     assert user.sees("It is not encrypted")
     user.tick("It answered too late")
@@ -83,10 +95,13 @@ def test_the_session_and_what_felt_wrong_are_saved(
     user.save_in(folder)
     qtbot.waitUntil(lambda: user.sees("The report is saved"))
     (made,) = folder.iterdir()
-    assert assistant.asked == [("keep_session", made)]
+    assert sorted(p.name for p in made.iterdir()) == [
+        *("journal.jsonl", "microphone.wav", "report.json")
+    ]
     assert made.stat().st_mode & 0o777 == 0o700
     report = json.loads((made / "report.json").read_text())
     assert (report["felt"], report["remark"]) == (["late", "voice"], "like a robot")
+    assert report["recorded"]
     assert report["turn"]["user_text"] == "What is the capital of Peru?"
     assert report["turn"]["response_gap_ms"] == 480.0
     assert user.sees(f"goassist replay '{made}'")
@@ -116,14 +131,37 @@ def test_without_a_recording_only_figures_are_saved(
     assert not user.sees("goassist replay")
 
 
-def test_what_can_not_be_kept_is_said_and_leaves_nothing(qtbot: QtBot, folder: Path) -> None:
+def nothing(folder: Path) -> None:
+    raise BadInput("Nothing was recorded of this session.")
+
+
+@pytest.mark.parametrize(
+    ("keep", "why"),
+    [
+        (recorded(replace(TURN, turn_id=2)), "The recording of the session does not reach this"),
+        (recorded(replace(TURN, marks_ms={"onset": 7.0})), "The recording of the session does not"),
+        (nothing, "Nothing was recorded of this session. The report holds only"),
+    ],
+)
+def test_a_recording_without_this_turn_is_not_given_away(
+    qtbot: QtBot, folder: Path, keep: Callable[[Path], None], why: str
+) -> None:
+    user = User(qtbot, True, keep)
+    user.save_in(folder)
+    qtbot.waitUntil(lambda: user.sees(why))
+    (made,) = folder.iterdir()
+    assert [p.name for p in made.iterdir()] == ["report.json"]
+    assert "Peru" not in (made / "report.json").read_text()
+
+
+def test_a_report_that_can_not_be_written_leaves_nothing(qtbot: QtBot, folder: Path) -> None:
     def full(folder: Path) -> None:
         (folder / "journal.jsonl").write_text("half")
-        raise BadInput("Nothing was recorded of this session.")
+        raise GoAssistError("No space left on device.")
 
     user = User(qtbot, True, full)
     user.save_in(folder)
-    qtbot.waitUntil(lambda: user.sees("Nothing was recorded of this session."))
+    qtbot.waitUntil(lambda: user.sees("No space left on device."))
     assert list(folder.iterdir()) == []
     assert user.named(QPushButton, "Save report …").isEnabled()
 

@@ -186,6 +186,9 @@ def test_a_long_conversation_comes_whole(qtbot: QtBot, past: Past) -> None:
     user = open_page(qtbot, past)
     qtbot.waitUntil(lambda: f"answer {many - 1}" in user.reads())
     assert user.reads().count("question ") == many
+    (text,) = user.page.findChildren(ConversationText)
+    assert text.verticalScrollBar().maximum() > 0
+    assert text.verticalScrollBar().value() == 0
 
 
 def test_in_a_narrow_window_one_thing_is_shown_at_a_time(qtbot: QtBot, talked: Past) -> None:
