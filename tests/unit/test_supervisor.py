@@ -242,6 +242,20 @@ while True:
     until(lambda: gone(numbers(lives)[0]))
 
 
+def test_it_ends_with_whoever_started_it(lives: Path) -> None:
+    child = [sys.executable, "-c", CHILD + "beat(3600)", str(lives)]
+    supervisor = [sys.executable, "-c", SUPERVISOR, repr(QUICK), *child]
+    # As a compositor that starts a kiosk, and crashes a little later.
+    parent = f"import subprocess, time; subprocess.Popen({supervisor!r}); time.sleep(3600)"
+    compositor = subprocess.Popen([sys.executable, "-c", parent])
+    until(lambda: numbers(lives))
+    watching = psutil.Process(numbers(lives)[0]).ppid()
+    compositor.kill()
+    compositor.wait()
+    until(lambda: gone(watching))
+    until(lambda: gone(numbers(lives)[0]))
+
+
 def test_systemd_hears_that_it_runs_and_goes_on(start: Start, tmp_path: Path) -> None:
     heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     heard.bind(str(tmp_path / "notify"))
