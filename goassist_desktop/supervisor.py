@@ -50,7 +50,9 @@ def take_over(command: Sequence[str]) -> NoReturn:
     """Become a supervisor of `command`: this process goes on as a small one. Does not return."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "goassist_desktop.supervisor", *command])
+    # -P: what lies in the folder we were started in is none of ours.
+    us = [sys.executable, "-P", "-m", "goassist_desktop.supervisor"]
+    os.execv(sys.executable, [*us, *command])
 
 
 def supervise(command: Sequence[str], limits: Limits = Limits()) -> int:

@@ -270,6 +270,16 @@ def test_systemd_hears_that_it_runs_and_goes_on(start: Start, tmp_path: Path) ->
     assert said == ["WATCHDOG=1", "READY=1", "STATUS=Running", "STOPPING=1"]
 
 
+def test_a_large_process_goes_on_as_a_small_one(lives: Path) -> None:
+    child = [sys.executable, "-c", CHILD + "beat(0.1)\nif life < 2: sys.exit(1)", str(lives)]
+    large = f"import numpy; from goassist_desktop.supervisor import take_over; take_over({child})"
+    supervisor = subprocess.Popen([sys.executable, "-c", large], stderr=subprocess.DEVNULL)
+    until(lambda: numbers(lives))
+    assert psutil.Process(supervisor.pid).memory_info().rss < 20e6
+    assert supervisor.wait(PATIENT_S) == 0
+    assert len(numbers(lives)) == 2
+
+
 def test_what_can_not_be_started_is_said(start: Start) -> None:
     refused = subprocess.run(
         [sys.executable, "-m", "goassist_desktop.supervisor", "/nowhere/goassist"],
