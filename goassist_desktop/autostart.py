@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "goassist.desktop"
-COMMAND: Final = (sys.executable, "-m", "goassist_desktop")
-"""This very installation, wherever it is and whatever `goassist` means on the path."""
+COMMAND: Final = (sys.executable, "-P", "-m", "goassist_desktop")
+"""This very installation, wherever it is and whatever `goassist` means on the path; and without the
+folder a login begins in, which is the user's, among the modules (-P)."""
 
 
 def entry_path() -> Path:

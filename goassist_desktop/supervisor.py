@@ -50,12 +50,16 @@ def take_over(command: Sequence[str]) -> NoReturn:
     """Become a supervisor of `command`: this process goes on as a small one. Does not return."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "goassist_desktop.supervisor", *command])
+    # -P: what lies in the folder we were started in is none of ours.
+    us = [sys.executable, "-P", "-m", "goassist_desktop.supervisor"]
+    os.execv(sys.executable, [*us, *command])
 
 
 def supervise(command: Sequence[str], limits: Limits = Limits()) -> int:
     """Run the command until it ends with status 0, or we are asked to end. Returns 0.
 
+    We are asked by SIGTERM, SIGINT or SIGHUP, and by the end of whoever started us: a compositor
+    that is gone takes the screen along, and the next one starts a supervisor of its own.
     To be called on the main thread of a process that does nothing else.
     Raises OSError when the command can not be started at all.
     """
@@ -73,6 +77,7 @@ class _Supervisor:
         self._selector.register(woken, selectors.EVENT_READ)
         self._systemd = _Systemd(os.environ.get("NOTIFY_SOCKET"))
         self._ticked_s = 0.0
+        self._parent = os.getppid()
         self._lived = False
 
     def run(self) -> int:
@@ -153,6 +158,8 @@ class _Supervisor:
         if now_s - self._ticked_s >= TICK_S:
             self._ticked_s = now_s
             self._systemd.tell("WATCHDOG=1")
+            if os.getppid() != self._parent:
+                self._asked.append(signal.SIGHUP)
         for key, _ in self._selector.select(min(longest_s, TICK_S)):
             if key.fileobj is self._woken:
                 self._woken.recv(64)

@@ -31,7 +31,7 @@ def _struck_through(picture: QPixmap) -> QPixmap:
     painter.drawPixmap(0, 0, picture)
     painter.setOpacity(1.0)
     inner = QRectF(pale.rect()).adjusted(*(part * side for part in (0.14, 0.14, -0.14, -0.14)))
-    for colour, width in (("#ffffff", 0.22), ("#b3261e", 0.12)):
+    for colour, width in (("#ffffff", 0.17), ("#b3261e", 0.1)):
         line = QPen(QColor(colour), width * side)
         line.setCapStyle(Qt.PenCapStyle.RoundCap)
         painter.setPen(line)

@@ -207,7 +207,7 @@ class KioskWindow(QWidget):
         if level == "info":
             self.note.hide()
             return
-        self.note.setText(f"{what[:1].upper()}{what[1:]}")
+        self.note.setText(_sentence(what))
         self.note.setVisible(not self.message.isVisible())
         if level == "error":
             self._forgive.start()
@@ -353,7 +353,7 @@ class _Message(QWidget):
 
     def tell(self, what: str, help_text: str) -> None:
         self._help.setText(help_text)
-        self._what.setText(what)
+        self._what.setText(_sentence(what))
         self.setAccessibleName(self.text)
         self.show()
 
@@ -382,3 +382,8 @@ class _Message(QWidget):
 
     def _px(self, length: float) -> int:
         return round(theme().px(length) * self._times)
+
+
+def _sentence(text: str) -> str:
+    """Messages begin small, as they follow a name elsewhere."""
+    return text[:1].upper() + text[1:]

@@ -221,9 +221,9 @@ class PinPad(QWidget):
             key.setEnabled(not left_s)
         if left_s:
             said = f"Please wait {_duration(left_s)}"
-            self.question.setText(f"{WRONG}. {said}." if self._wrong else f"{said}.")
+            self.question.setText(f"{WRONG}.\n{said}." if self._wrong else f"{said}.")
         else:
-            self.question.setText(f"{WRONG}. Try again." if self._wrong else QUESTION)
+            self.question.setText(f"{WRONG}.\nTry again." if self._wrong else QUESTION)
         self._dots.show_count(len(self._typed))
 
     def _put_away(self) -> None:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 FIRST_SIZE: Final = QSize(1280, 800)
 SHARE: Final = 0.8
-"""Of a screen that is too small for FIRST_SIZE."""
+"""Of a screen that is too small for FIRST_SIZE and its frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def default_path() -> Path:
 def first_area(screen: QRect) -> QRect:
     """In the middle of a screen, for a start that remembers nothing."""
     size = FIRST_SIZE
-    if size.width() > screen.width() or size.height() > screen.height():
+    if size.width() >= screen.width() or size.height() >= screen.height():
         size = size.boundedTo(QSize(int(SHARE * screen.width()), int(SHARE * screen.height())))
     area = QRect(QPoint(0, 0), size)
     area.moveCenter(screen.center())

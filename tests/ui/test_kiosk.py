@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QSocketNotifier, Qt
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from goassist_desktop.config import Config, Kiosk
+from goassist_desktop.heartbeat import Heartbeat
 from goassist_desktop.pipeline.conversation import State
 from goassist_desktop.pipeline.events import (
     Notice,
@@ -249,7 +251,7 @@ def test_a_wrong_pin_is_said_and_has_to_be_waited_for(qtbot: QtBot, kiosk: Kiosk
     assert kiosk.pad is not None
     with qtbot.assertNotEmitted(kiosk.ended):
         enter(kiosk, "1111")
-        assert kiosk.pad.question.text() == "That was not it. Please wait 2 s."
+        assert kiosk.pad.question.text() == "That was not it.\nPlease wait 2 s."
         assert not key(kiosk, "5").isEnabled()
         enter(kiosk, PIN)
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
@@ -360,7 +362,7 @@ def test_what_keeps_it_from_talking_fills_the_screen_until_it_is_over(
     assert kiosk.message.isVisible()
     assert "be right back" in kiosk.message.text
     assert "microphone and loudspeaker are plugged in" in kiosk.message.text
-    assert "no microphone is there" in kiosk.message.text
+    assert "No microphone is there" in kiosk.message.text
     kiosk.retry.start(1)
     qtbot.waitUntil(lambda: assistant.asked == [("start",)])
     kiosk.take(Loading())
@@ -396,6 +398,23 @@ def test_a_lost_device_is_told_until_it_is_back(kiosk: KioskWindow) -> None:
     kiosk.take(Notice("warning", "your microphone is silent: is it muted?"))
     kiosk.take(SpeechStarted(0))
     assert not kiosk.note.isVisible()
+
+
+# -- its sign of life ------------------------------------------------------------------------------
+
+
+def test_it_beats_while_it_comes_round(qtbot: QtBot, kiosk: KioskWindow) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    kiosk.beat(Heartbeat(writing, ("window",)))
+    ready = QSocketNotifier(reading, QSocketNotifier.Type.Read)
+    with qtbot.waitSignal(ready.activated):
+        pass
+    assert os.read(reading, 10) == b"."
+    ready.setEnabled(False)
+    kiosk.let_go()
+    os.close(reading)
+    os.close(writing)
 
 
 # -- pictures --------------------------------------------------------------------------------------

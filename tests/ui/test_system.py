@@ -182,6 +182,7 @@ def test_a_first_window_is_of_a_good_size() -> None:
     assert placement.first_area(HD).size() == QSize(1280, 800)
     assert placement.first_area(HD).center() == HD.center()
     assert placement.first_area(SMALL).size() == QSize(819, 480)
+    assert placement.first_area(QRect(0, 0, 1280, 800)).size() == QSize(1024, 640)
     assert SMALL.contains(placement.first_area(SMALL))
 
 

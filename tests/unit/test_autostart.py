@@ -40,7 +40,7 @@ def test_on_and_off(home: Path) -> None:
 
 def test_it_starts_this_very_installation() -> None:
     autostart.switch(True)
-    assert command() == [sys.executable, "-m", "goassist_desktop"]
+    assert command() == [sys.executable, "-P", "-m", "goassist_desktop"]
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,20 @@ while True:
     until(lambda: gone(numbers(lives)[0]))
 
 
+def test_it_ends_with_whoever_started_it(lives: Path) -> None:
+    child = [sys.executable, "-c", CHILD + "beat(3600)", str(lives)]
+    supervisor = [sys.executable, "-c", SUPERVISOR, repr(QUICK), *child]
+    # As a compositor that starts a kiosk, and crashes a little later.
+    parent = f"import subprocess, time; subprocess.Popen({supervisor!r}); time.sleep(3600)"
+    compositor = subprocess.Popen([sys.executable, "-c", parent])
+    until(lambda: numbers(lives))
+    watching = psutil.Process(numbers(lives)[0]).ppid()
+    compositor.kill()
+    compositor.wait()
+    until(lambda: gone(watching))
+    until(lambda: gone(numbers(lives)[0]))
+
+
 def test_systemd_hears_that_it_runs_and_goes_on(start: Start, tmp_path: Path) -> None:
     heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     heard.bind(str(tmp_path / "notify"))
@@ -254,6 +268,16 @@ def test_systemd_hears_that_it_runs_and_goes_on(start: Start, tmp_path: Path) ->
         said += heard.recv(1024).decode().splitlines()
     heard.close()
     assert said == ["WATCHDOG=1", "READY=1", "STATUS=Running", "STOPPING=1"]
+
+
+def test_a_large_process_goes_on_as_a_small_one(lives: Path) -> None:
+    child = [sys.executable, "-c", CHILD + "beat(0.1)\nif life < 2: sys.exit(1)", str(lives)]
+    large = f"import numpy; from goassist_desktop.supervisor import take_over; take_over({child})"
+    supervisor = subprocess.Popen([sys.executable, "-c", large], stderr=subprocess.DEVNULL)
+    until(lambda: numbers(lives))
+    assert psutil.Process(supervisor.pid).memory_info().rss < 20e6
+    assert supervisor.wait(PATIENT_S) == 0
+    assert len(numbers(lives)) == 2
 
 
 def test_what_can_not_be_started_is_said(start: Start) -> None:
