@@ -11,21 +11,16 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from goassist_desktop import weights
 from goassist_desktop.pipeline.engines.whisper import Whisper
 from tests.device.conftest import RATE_HZ, VirtualCard, card  # noqa: F401 - a fixture
-from tests.device.test_conversation import last_sound, recorded, wait_until_it_speaks
 from tests.screens import Screen, screen
 from tests.talk.conftest import GOASSIST
-from tests.talk.hearing import plain, transcribe
-from tests.ui.conftest import SCREENS
 
 pytestmark = [pytest.mark.screen, pytest.mark.device, pytest.mark.models]
 
