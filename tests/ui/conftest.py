@@ -16,7 +16,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtWidgets import QApplication, QWidget
 
 from goassist_desktop.ui.theme import theme
+from tests.device.conftest import card
 from tests.fakes.assistant import ScriptedAssistant
+
+__all__ = ["card"]
 
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
 SIZES = ((1280, 800), (1920, 1080))
