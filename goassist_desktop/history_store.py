@@ -123,9 +123,10 @@ class Conversation:
 
 
 class HistoryStore:
-    """The conversations of one file. `begin`, `take` and `close` return at once, from any thread.
+    """The conversations of one file. All of it may be called from any thread.
 
-    Reading and deleting raise GoAssistError, in words for the user.
+    `begin` and `take` return at once; reading and deleting wait for the disk, and raise
+    GoAssistError in words for the user.
     """
 
     def __init__(

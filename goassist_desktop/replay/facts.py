@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -29,7 +29,7 @@ def facts(config: Config) -> dict[str, Any]:
     return {
         "program": version("goassist-desktop"),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": asdict(config),
+        "config": asdict(replace(config, kiosk=replace(config.kiosk, pin=""))),  # for strangers
         "models": models(config),
     }
 

@@ -38,10 +38,7 @@ _FIGURES_ONLY: Final = (
     "This session is not recorded, so the report holds only how long everything took: no sound, "
     "no words of the conversation."
 )
-_NEXT_TIME: Final = (
-    "From the next conversation on, it is recorded while it goes on and thrown away at its end. "
-    "Then such a moment can be looked into."
-)
+_NEXT_TIME: Final = "A recording is thrown away when its conversation ends."
 
 
 class Tick(QCheckBox):
@@ -56,7 +53,7 @@ class Tick(QCheckBox):
     def sizeHint(self) -> QSize:
         style = theme()
         text = self.fontMetrics().horizontalAdvance(self.text())
-        return QSize(style.px(self.SIDE + 10) + text + style.px(4), style.px(34))
+        return QSize(style.px(self.SIDE + 10) + text + style.px(4), style.px(32))
 
     minimumSizeHint = sizeHint
 
@@ -135,7 +132,7 @@ class FeltWrong(QDialog):
     def _question(self) -> QWidget:
         grid = QGridLayout()
         grid.setHorizontalSpacing(3 * GAP)
-        grid.setVerticalSpacing(GAP // 2)
+        grid.setVerticalSpacing(0)
         for number, tick in enumerate(self._ticks.values()):
             grid.addWidget(tick, number // 2, number % 2)
         self._remark = QPlainTextEdit()
@@ -189,7 +186,7 @@ class FeltWrong(QDialog):
         return page
 
     def _restyle(self) -> None:
-        self._remark.setFixedHeight(theme().px(84))
+        self._remark.setFixedHeight(theme().px(68))
         self._fit()
 
     def _fit(self) -> None:

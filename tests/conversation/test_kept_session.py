@@ -12,7 +12,7 @@ import pytest
 
 from goassist_desktop import cli, turn_report
 from goassist_desktop.app import make_session
-from goassist_desktop.config import Config, Privacy
+from goassist_desktop.config import Config, Kiosk, Privacy
 from goassist_desktop.kept_session import KeptSession
 from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.conversation import State
@@ -23,7 +23,7 @@ from goassist_desktop.replay.reading import read
 from tests.fakes import virtual_time
 from tests.fakes.stage import Conversation
 
-CONFIG = Config(privacy=Privacy(keep_session=True))
+CONFIG = Config(privacy=Privacy(keep_session=True), kiosk=Kiosk(pin="471147114711"))
 
 
 @pytest.fixture
@@ -116,6 +116,7 @@ def test_the_report_of_a_turn_is_held_again(
     with held(talk, kept):
         virtual_time.run(main())
     assert (tmp_path / "report" / "report.json").exists()
+    assert not any(b"471147114711" in p.read_bytes() for p in (tmp_path / "report").iterdir())
     again = [e for e in held_again(tmp_path / "report") if isinstance(e, TurnClosed)]
     assert again == talk.turns
 
