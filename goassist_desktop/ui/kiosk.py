@@ -78,6 +78,8 @@ class KioskStage(Protocol):
 
     def setAttribute(self, attribute: Qt.WidgetAttribute) -> None: ...
 
+    def setVisible(self, visible: bool) -> None: ...
+
 
 class KioskWindow(QWidget):
     """`take` every event; `show_kiosk` once."""
@@ -97,7 +99,7 @@ class KioskWindow(QWidget):
         self._assistant, self._stage, self._clock = assistant, stage, clock
         self._wake_word = config.kiosk.wake_word
         self._locked = True
-        self._awake = self._spoken = False
+        self._awake = self._spoken = self._busy = False
         self._taps: deque[float] = deque(maxlen=TAPS)
         self._retry_s = FIRST_RETRY_S
         self.setProperty("kind", "page")
@@ -157,11 +159,9 @@ class KioskWindow(QWidget):
             case PartialText(text) | UserText(text, final=_) if text.strip():
                 self._spoken = True
                 self._wake()
-            case StateChanged(state, _) if self._awake:
-                if state in BUSY:
-                    self.idle.stop()
-                elif not self.idle.isActive():
-                    self.idle.start()
+            case StateChanged(state, _):
+                self._busy = state in BUSY
+                self._wait_for_silence()
             case Notice(level, what, source) if source != "face":
                 self._tell(level, what)
         self._stage.take(event)
@@ -169,12 +169,20 @@ class KioskWindow(QWidget):
     # -- rest and trouble --------------------------------------------------------------------------
 
     def _wake(self) -> None:
+        if self.message.isVisible():
+            return  # the last words of a conversation that was given up
         self.note.hide()  # who is heard needs no help
         if not self._awake:
             self._awake = True
             self._stage.set_attract(False)
-        if not self.message.isVisible():
+        self._wait_for_silence()
+
+    def _wait_for_silence(self) -> None:
+        """Begin anew to count how long nobody says a word; but not while we answer."""
+        if self._awake and not self._busy:
             self.idle.start()
+        else:
+            self.idle.stop()
 
     def _rest(self) -> None:
         """Nobody is there any more: the next person begins anew."""
@@ -186,9 +194,10 @@ class KioskWindow(QWidget):
             self._assistant.restart()
 
     def _fail(self, what: str, help_text: str) -> None:
-        self._spoken = False
+        self._awake = self._spoken = self._busy = False
         self.idle.stop()
         self.note.hide()
+        self._stage.setVisible(False)  # nobody sees it, so nothing of it is drawn
         self.message.tell(what, help_text)
         self._raise()
         self.retry.start(round(self._retry_s * 1000))
@@ -199,7 +208,8 @@ class KioskWindow(QWidget):
         self._retry_s = FIRST_RETRY_S
         self.note.hide()
         self.message.hide()
-        self._spoken = False
+        self._stage.setVisible(True)
+        self._spoken = self._busy = False
         self._rest()
 
     def _tell(self, level: str, what: str) -> None:

@@ -346,6 +346,8 @@ def test_it_does_not_rest_in_the_middle_of_an_answer(
     for state in (State.THINKING, State.SPEAKING):
         kiosk.take(StateChanged(state, 0))
     assert not kiosk.idle.isActive()
+    kiosk.take(PartialText("mm-hm"))  # which does not stop it
+    assert not kiosk.idle.isActive()
     kiosk.take(StateChanged(State.LISTENING, 0))
     qtbot.waitUntil(lambda: stage.attract)
     assert assistant.asked == [("restart",)]
@@ -360,6 +362,9 @@ def test_what_keeps_it_from_talking_fills_the_screen_until_it_is_over(
     assert kiosk.retry.interval() == 5000
     kiosk.take(Unable("no microphone is there", "sound"))
     assert kiosk.message.isVisible()
+    assert not stage.isVisible()
+    kiosk.take(PartialText("Hello?"))
+    assert not kiosk.idle.isActive()
     assert "be right back" in kiosk.message.text
     assert "microphone and loudspeaker are plugged in" in kiosk.message.text
     assert "No microphone is there" in kiosk.message.text
@@ -372,6 +377,7 @@ def test_what_keeps_it_from_talking_fills_the_screen_until_it_is_over(
     kiosk.take(Loading())
     kiosk.take(READY)
     assert not kiosk.message.isVisible()
+    assert stage.isVisible()
     assert stage.attract
     assert not kiosk.retry.isActive()
 
