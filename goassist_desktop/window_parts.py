@@ -25,7 +25,6 @@ from goassist_desktop.assistant import LocalAssistant, Venue
 from goassist_desktop.config import Config
 from goassist_desktop.heartbeat import Heartbeat
 from goassist_desktop.pipeline.endpoints import sound_card
-from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import Notice, TurnClosed
 from goassist_desktop.pipeline.protocols import EngineInfo
 from goassist_desktop.sound_check import SoundCard
@@ -115,16 +114,10 @@ def _settings(flags: Mapping[str, str], ledger: Ledger) -> SettingsServices:
         test_tone=playing.test_tone,
         preview=playing.preview,
         system_prompt=app.system_prompt,
-        stored=lambda: [one.words for one in stored.what_is_stored() if one.kind != "models"],
-        delete_everything=_delete_everything,
+        stored=lambda: [str(one) for one in stored.what_is_stored() if one.kind != "models"],
+        delete_everything=lambda: stored.delete_all(keep_models=True).check(),
         export_diagnostics=export,
         examine=doctor.examine_silently,
         version=metadata.version(doctor.DISTRIBUTION),
         outside=configuration.outside(flags),
     )
-
-
-def _delete_everything() -> None:
-    left = stored.delete_all(keep_models=True).left
-    if left:
-        raise GoAssistError("; ".join(f"{one.path}: {one.why}" for one in left))

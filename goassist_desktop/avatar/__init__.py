@@ -73,7 +73,7 @@ class _Ladder:
         self._person, self._size, self._notify = person, (width, height), notify
         self._below = list(RENDERERS.values())
         self._renderer = self._next()
-        notify(Notice("info", f"face: drawn by {self.name}"))
+        notify(Notice("info", f"face: drawn by {self.name}", "face"))
 
     @property
     def name(self) -> str:
@@ -105,7 +105,9 @@ class _Ladder:
             except (EngineFailed, ModelMissing) as error:
                 if not self._below:
                     raise
-                self._notify(Notice("warning", f"face: {_why(error)}; it is drawn more simply"))
+                self._notify(
+                    Notice("warning", f"face: {_why(error)}; it is drawn more simply", "face")
+                )
 
     def _step_down(self, error: EngineFailed | ModelMissing) -> None:
         if not self._below:
@@ -113,7 +115,7 @@ class _Ladder:
         broken, self._renderer = self._renderer, self._next()
         broken.close()
         self._notify(
-            Notice("warning", f"face: {broken.name}: {_why(error)}; {self.name} takes over")
+            Notice("warning", f"face: {broken.name}: {_why(error)}; {self.name} takes over", "face")
         )
 
 

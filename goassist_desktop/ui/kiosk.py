@@ -191,7 +191,7 @@ class KioskWindow(QWidget):
         self._stage.set_attract(True)
         if self._spoken:
             self._spoken = False
-            self._assistant.restart()
+            self._assistant.sleep()
 
     def _fail(self, what: str, help_text: str) -> None:
         self._awake = self._spoken = self._busy = False
@@ -211,6 +211,8 @@ class KioskWindow(QWidget):
         self._stage.setVisible(True)
         self._spoken = self._busy = False
         self._rest()
+        if self._wake_word:  # nobody has said it yet
+            self._assistant.sleep()
 
     def _tell(self, level: str, what: str) -> None:
         """Trouble that the conversation may survive, in a line for whoever looks after it."""

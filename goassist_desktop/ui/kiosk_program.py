@@ -46,4 +46,4 @@ class KioskProgram(QObject):
     def leave(self) -> None:
         self.window.let_go()
         self._stage.close_face()
-        self._application.quit()
+        self._application.exit(0)  # `quit` would ask the window, which refuses

@@ -26,6 +26,7 @@ from goassist_desktop.ui import placement, setup
 from goassist_desktop.ui.app_icon import app_icon
 from goassist_desktop.ui.bridge import Bridge
 from goassist_desktop.ui.ending import Ending
+from goassist_desktop.ui.felt_wrong import FeltWrong
 from goassist_desktop.ui.history import HistoryPage
 from goassist_desktop.ui.latency import LatencyPage
 from goassist_desktop.ui.models import Downloads, ModelsPage
@@ -199,6 +200,7 @@ class Program(QObject):
     def _take(self, event: AssistantEvent) -> None:
         if isinstance(event, Ready):
             logger.info("ready to talk %.2f s after the start", _age_s())
+            self.turns.clear()  # they are counted anew
             self.history.begin(self.config.persona.name)
         if isinstance(event, TurnClosed):
             self.turns[event.turn_id] = event
@@ -249,7 +251,14 @@ class Program(QObject):
         self.window.show_view("Latency")
         self.latency.choose(turn_id)
 
-    def _felt_wrong(self, turn_id: int) -> None: ...
+    def _felt_wrong(self, turn_id: int) -> None:
+        turn = self.turns.get(turn_id)
+        if turn is None:
+            return
+        keeping = self.config.privacy.keep_session
+        dialog = FeltWrong(self.window, turn, keeping, self.assistant.keep_session)
+        dialog.keep_next_time.connect(lambda on: self.change({"privacy.keep_session": on}))
+        dialog.open()
 
     # -- views -----------------------------------------------------------------------------------
 

@@ -324,7 +324,7 @@ def test_left_alone_it_rests_and_forgets(
     assert not stage.attract
     assert assistant.asked == []
     qtbot.waitUntil(lambda: stage.attract)
-    assert assistant.asked == [("restart",)]
+    assert assistant.asked == [("sleep",)]
 
 
 def test_noise_alone_is_nothing_to_forget(
@@ -350,7 +350,7 @@ def test_it_does_not_rest_in_the_middle_of_an_answer(
     assert not kiosk.idle.isActive()
     kiosk.take(StateChanged(State.LISTENING, 0))
     qtbot.waitUntil(lambda: stage.attract)
-    assert assistant.asked == [("restart",)]
+    assert assistant.asked == [("sleep",)]
 
 
 # -- trouble ---------------------------------------------------------------------------------------

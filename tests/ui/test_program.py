@@ -19,8 +19,11 @@ import pytest
 from goassist_desktop import weights
 from goassist_desktop.pipeline.engines.whisper import Whisper
 from tests.device.conftest import RATE_HZ, VirtualCard
+from tests.device.test_conversation import last_sound, recorded, wait_until_it_speaks
 from tests.screens import Screen, screen
 from tests.talk.conftest import GOASSIST
+from tests.talk.hearing import plain, transcribe
+from tests.ui.conftest import SCREENS
 
 pytestmark = [pytest.mark.screen, pytest.mark.device, pytest.mark.models]
 
@@ -156,7 +159,7 @@ def window(card: VirtualCard, monitor: Screen, models_folder: Path) -> Iterator[
 def test_a_conversation_with_an_interruption_in_the_window(
     card: VirtualCard, monitor: Screen, window: Window, ear: Whisper
 ) -> None:
-    """Spoken, spoken over, typed; with the views looked through meanwhile, and closed at its end."""
+    """Spoken, spoken over, typed; with the views looked through, and ended."""
     window.wait_until_ready()
     loudspeaker = card.record()
     card.speak(recorded("voices/joe_story")).wait()
