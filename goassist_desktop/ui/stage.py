@@ -213,7 +213,7 @@ class Stage(QWidget):
         inner = self.rect().adjusted(room, room, -room, -room)
         self.faces.setGeometry(inner)
         self._halo.setGeometry(self.rect())
-        self._halo.surround(QRectF(inner), CORNER_PX, room)
+        self._halo.surround(inner, CORNER_PX, room)
         gap = round(theme().px(16) * times)
         self._badge.magnify(times)
         self._badge.move(inner.left() + gap, inner.top() + gap)
