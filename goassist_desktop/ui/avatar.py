@@ -144,7 +144,6 @@ class FaceView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.setMask(rounded(self.rect()))
         self._run()
 
     def event(self, event: QEvent) -> bool:
