@@ -25,9 +25,11 @@ from PySide6.QtGui import (
     QHideEvent,
     QImage,
     QPainter,
+    QPainterPath,
     QPaintEvent,
     QPen,
     QRadialGradient,
+    QRegion,
     QResizeEvent,
     QShowEvent,
     QTransform,
@@ -233,6 +235,13 @@ class FaceView(QWidget):
 
     fade = Property(float, _get_fade, _set_fade)
     dim = Property(float, _get_dim, _set_dim)
+
+
+def rounded(area: QRect) -> QRegion:
+    """All pixels of a face in this area: what is beside its corners is none of its concern."""
+    shape = QPainterPath()
+    shape.addRoundedRect(QRectF(area), CORNER_PX - 2, CORNER_PX - 2)  # with the soft pixels
+    return QRegion(shape.toFillPolygon().toPolygon())
 
 
 def _fill(painter: QPainter, area: QRect, brush: QBrush) -> None:

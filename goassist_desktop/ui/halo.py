@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from typing import Final
 
-from PySide6.QtCore import QElapsedTimer, QLineF, QPointF, QRectF, Qt, QTimer
+from PySide6.QtCore import QElapsedTimer, QLineF, QPointF, QRect, QRectF, Qt, QTimer
 from PySide6.QtGui import (
     QBrush,
     QColor,
@@ -28,6 +28,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from goassist_desktop.ui import motion
+from goassist_desktop.ui.avatar import rounded
 from goassist_desktop.ui.theme import theme
 
 TICK_MS: Final = 33
@@ -99,15 +100,11 @@ class Halo(QWidget):
         self.wanted = glow
         self._wake()
 
-    def surround(self, inner: QRectF, corner: float, room: float) -> None:
+    def surround(self, inner: QRect, corner: float, room: float) -> None:
         """Around this, whose corners are round by `corner`, with `room` px to the edge."""
-        self._inner, self._corner, self._room = inner, corner, room
+        self._inner, self._corner, self._room = QRectF(inner), corner, room
         # Without this the face and the ring would have each other painted anew.
-        flat, side = inner.toAlignedRect(), round(corner)
-        unlit = QRegion(flat.adjusted(side, 0, -side, 0)) + QRegion(
-            flat.adjusted(0, side, 0, -side)
-        )
-        self.setMask(QRegion(self.rect()) - unlit)
+        self.setMask(QRegion(self.rect()) - rounded(inner))
         self.update()
 
     @property

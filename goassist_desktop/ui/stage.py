@@ -20,7 +20,7 @@ from goassist_desktop.pipeline.events import (
     UserText,
 )
 from goassist_desktop.ui import halo
-from goassist_desktop.ui.avatar import CORNER_PX, FaceView
+from goassist_desktop.ui.avatar import CORNER_PX, FaceView, rounded
 from goassist_desktop.ui.face_thread import Open
 from goassist_desktop.ui.halo import Glow, Halo
 from goassist_desktop.ui.pictograms import pixmap
@@ -212,8 +212,9 @@ class Stage(QWidget):
         room = round(ROOM_PX * times)
         inner = self.rect().adjusted(room, room, -room, -room)
         self.faces.setGeometry(inner)
+        self.faces.setMask(rounded(self.faces.rect()))
         self._halo.setGeometry(self.rect())
-        self._halo.surround(QRectF(inner), CORNER_PX, room)
+        self._halo.surround(inner, CORNER_PX, room)
         gap = round(theme().px(16) * times)
         self._badge.magnify(times)
         self._badge.move(inner.left() + gap, inner.top() + gap)
