@@ -117,3 +117,24 @@ def test_a_chosen_model_is_one_that_the_engine_can_read(file: Path) -> None:
 
 def test_where_models_and_settings_lie_is_no_setting(file: Path) -> None:
     config.load({}, {"GOASSIST_CONFIG": "x", "GOASSIST_MODELS_DIR": "y"})
+
+
+def test_changing_a_configuration_checks_it() -> None:
+    changed = config.changed(config.Config(), {"audio.input_device": "usb", "profile": "ci"})
+    assert changed.audio.input_device == "usb"
+    assert changed.profile == "ci"
+    assert config.changed(changed, {"audio.input_device": ""}).profile == "ci"
+    with pytest.raises(ConfigError, match=r"^window.theme = 'pink': must be one of system, dark"):
+        config.changed(changed, {"window.theme": "pink"})
+    with pytest.raises(ConfigError, match=r"^window.colour: unknown"):
+        config.changed(changed, {"window.colour": "pink"})
+    with pytest.raises(ConfigError, match="must be at most half"):
+        config.changed(changed, {"reply.context_tokens": 1024, "reply.max_tokens": 600})
+
+
+def test_what_decides_a_setting_from_outside() -> None:
+    environment = {"GOASSIST_AUDIO_INPUT_DEVICE": "usb", "GOASSIST_REPLY_SEED": "1", "HOME": "/"}
+    assert config.outside(["reply.seed"], environment) == {
+        "audio.input_device": "GOASSIST_AUDIO_INPUT_DEVICE",
+        "reply.seed": "--set reply.seed",
+    }

@@ -52,11 +52,7 @@ class Editing(QObject):
     def put(self, changes: Mapping[str, object]) -> str:
         """Change settings. Empty, or why that is not possible and nothing was changed."""
         known = settings.values(self.config)
-        new = {
-            key: value
-            for key, value in changes.items()
-            if value != known[key] and not self.outside(key)
-        }
+        new = {key: value for key, value in changes.items() if value != known[key]}
         if not new:
             return ""
         try:

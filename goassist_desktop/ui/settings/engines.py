@@ -81,6 +81,8 @@ class EngineLine(Line):
         """`key`: the setting that chooses it."""
         self._key = key
         self._stage = key.partition(".")[2] if key.startswith("engines.") else "face"
+        self._model_key = f"models.{self._stage}"
+        """A model chosen in the profile's place, in the stages that have a choice."""
         self._in_use: EngineInfo | None = None
         self._engines = {name: ENGINES[self._stage][name] for name in settings.allowed(key)}
         self.choice = Choice(title)
@@ -111,7 +113,7 @@ class EngineLine(Line):
         about = self._engines[name]
         self.choice.setCurrentIndex(self.choice.findData(name))
         self.name.setText(about.title)
-        model = model_of(self._stage, about, str(self.editing.value("profile")))
+        model = self._model(about)
         facts = [about.licence]
         if model is not None:
             facts = [model.title, f"licence {model.licence}", f"{model.size / 1e6:,.0f} MB"]
@@ -129,16 +131,20 @@ class EngineLine(Line):
             return f"{info.name} is in use"
         return "In use, in the cloud" if info.cloud else "In use"
 
+    def _model(self, about: About) -> Model | None:
+        """The model of the manifest that an engine reads; None where it reads none of them."""
+        chosen = settings.values(self.editing.config).get(self._model_key) or about.model
+        if chosen:
+            return weights.model(chosen)
+        profile = weights.profile(self.editing.value("profile"))
+        return next((model for model in profile if model.stage == self._stage), None)
+
     def _picked(self, index: int) -> None:
-        self.complain(self.editing.put({self._key: self.choice.itemData(index)}))
+        changes = {self._key: self.choice.itemData(index)}
+        if self._model_key in settings.settings():
+            changes[self._model_key] = ""  # another engine can not read it
+        self.complain(self.editing.put(changes))
         self.refresh()
-
-
-def model_of(stage: str, about: About, profile: str) -> Model | None:
-    """The model of the manifest that an engine reads; None where it reads none of them."""
-    if about.model:
-        return weights.model(about.model)
-    return next((model for model in weights.profile(profile) if model.stage == stage), None)
 
 
 def _missing(model: str) -> str:

@@ -188,6 +188,7 @@ class Rules(ParagraphLine):
     """The rules that hold for every persona, with a way back to those it came with."""
 
     def __init__(self, editing: Editing) -> None:
+        self.default = button("Use the original rules", "link", self._use_default)
         super().__init__(
             editing,
             "reply.system_prompt",
@@ -197,15 +198,13 @@ class Rules(ParagraphLine):
             lines=5,
             words="system prompt advanced",
         )
-        self.default = button("Use the original rules", "link", self._use_default)
         self.inside.addLayout(row(self.default, 1))
         self.refresh()
 
     def refresh(self) -> None:
         super().refresh()
-        if hasattr(self, "default"):
-            changed = self.editing.value("reply.system_prompt") != settings.SYSTEM_PROMPT
-            self.default.setVisible(changed and not self.editing.outside("reply.system_prompt"))
+        changed = self.editing.value("reply.system_prompt") != settings.SYSTEM_PROMPT
+        self.default.setVisible(changed and not self.editing.outside("reply.system_prompt"))
 
     def _use_default(self) -> None:
         self.field.setPlainText(settings.SYSTEM_PROMPT)
