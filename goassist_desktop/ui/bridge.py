@@ -30,7 +30,7 @@ class Bridge(QObject):
         self._events: deque[AssistantEvent] = deque(maxlen=LONGEST)
         self._lock = threading.Lock()
         self._told = False
-        self._waiting.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._waiting.connect(self.deliver, Qt.ConnectionType.QueuedConnection)
 
     def post(self, event: AssistantEvent) -> None:
         with self._lock:
@@ -39,7 +39,8 @@ class Bridge(QObject):
         if not told:
             self._waiting.emit()
 
-    def _deliver(self) -> None:
+    def deliver(self) -> None:
+        """What waits, at once. On Qt's thread."""
         with self._lock:
             events, self._told = list(self._events), False
             self._events.clear()

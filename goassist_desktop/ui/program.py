@@ -134,6 +134,7 @@ class Program(QObject):
         QTimer.singleShot(0, self._begin)
         status = self._application.exec()
         self.assistant.close()
+        self._bridge.deliver()  # how the last turn ended
         self.downloads.close()
         self.history.close()
         self._single.release()

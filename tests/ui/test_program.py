@@ -105,7 +105,7 @@ class Window:
 
     def turns(self) -> list[tuple[str, str, str]]:
         """Of the history: what the user said, what they heard, and how it ended."""
-        found = sorted((self.home / "data").rglob("*.sqlite"))
+        found = sorted((self.home / "data").rglob("history.db"))
         if not found:
             return []
         with sqlite3.connect(f"file:{found[0]}?mode=ro", uri=True) as history:
