@@ -363,5 +363,5 @@ def _converter(from_hz: int, to_hz: int) -> Callable[[Samples], Samples]:
 
 
 def _reason(error: Exception) -> str:
-    """Of "Error opening InputStream: Device unavailable [PaErrorCode -9985]" what a user can use."""
+    """Of "Error opening InputStream: Device unavailable [PaErrorCode -9985]" what helps a user."""
     return re.sub(r"^Error \w+ \w+: | \[PaErrorCode.*", "", str(error.args[0]))
