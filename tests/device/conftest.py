@@ -84,6 +84,12 @@ class VirtualCard:
             self._server = None
             (self._pulse / "native").unlink(missing_ok=True)
 
+    def add_device(self, name: str, device: str) -> None:
+        """Plug in another one, which is one of the server's by another name."""
+        with (self.folder / ".asoundrc").open("a") as file:
+            file.write(f'pcm.{name} {{ type pulse device "{device}" hint {{ show on ')
+            file.write('description "new" } }\n')
+
     def connect_echo(self) -> None:
         """Let the microphone hear the loudspeaker, at its full level."""
         self._control(

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from goassist_desktop.pipeline.endpoints import devices
 from goassist_desktop.pipeline.endpoints.local import LocalEndpoint
+from goassist_desktop.pipeline.endpoints.sound_card import list_devices_now
 from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed
 from goassist_desktop.pipeline.events import Notice
 from tests.device.conftest import LOOP, LOUDSPEAKER, MICROPHONE, VirtualCard
@@ -87,8 +89,9 @@ def begin(card: VirtualCard) -> Iterator[Begin]:
         *,
         words: np.ndarray | None = None,
         echo: bool = True,
+        patient: bool = False,
     ) -> Conversation:
-        endpoint = LocalEndpoint(microphone, loudspeaker, echo=echo)
+        endpoint = LocalEndpoint(microphone, loudspeaker, echo=echo, patient=patient)
         words = np.zeros(0, np.float32) if words is None else words
         begun.append(Conversation(endpoint, words))
         return begun[-1]
@@ -293,6 +296,75 @@ def test_a_sound_system_that_hangs_hangs_nothing_else(begin: Begin) -> None:
     released.set()
 
 
+def test_without_a_sound_server_a_patient_one_waits_for_it(card: VirtualCard, begin: Begin) -> None:
+    card.kill()
+    conversation = begin(None, None, echo=False, patient=True)
+    assert [notice.level for notice in conversation.notices] == ["warning", "warning"]
+    conversation.until_noticed("warning", "no microphone found: connect one; you can type", 0.1)
+    time.sleep(1)
+    assert -0.2 < conversation.behind_s() < 0.5
+    assert conversation.voice.pulled / RATE_HZ == pytest.approx(1, abs=0.5)
+    card.start()
+    conversation.until_noticed("info", "loudspeaker", 8)
+    conversation.until_noticed("info", "microphone", 8)
+    card.speak(speech("beckett", RATE_HZ)[: 2 * RATE_HZ]).wait()
+    time.sleep(0.3)
+    assert level_db(conversation.heard()) > -40
+    assert -0.5 < conversation.behind_s() < 0.5
+
+
+def test_devices_are_switched_again_and_again(card: VirtualCard, begin: Begin) -> None:
+    conversation = begin(words=speech("two_cities_1", RATE_HZ), echo=False)
+    time.sleep(0.5)
+    threads = threading.active_count()
+    for turn in range(20):
+        conversation.endpoint.use(*((LOOP, None), (MICROPHONE, LOUDSPEAKER))[turn % 2])
+        time.sleep(0.15)
+    conversation.endpoint.use(LOOP, LOUDSPEAKER)
+    time.sleep(1.5)
+    assert level_db(conversation.heard()[-8000:]) > -50  # the loop hears what is played
+    assert -0.5 < conversation.behind_s() < 0.5
+    assert conversation.notices == []
+    assert threading.active_count() <= threads + 1
+
+    conversation.endpoint.use("gramophone", LOUDSPEAKER)
+    conversation.until_noticed("warning", "'gramophone' is not connected; going on with", 5)
+    time.sleep(0.5)
+    assert level_db(conversation.heard()[-4000:]) > -50
+
+
+def test_devices_are_listed_while_they_are_in_use(card: VirtualCard, begin: Begin) -> None:
+    conversation = begin(echo=False)
+    time.sleep(0.5)
+    assert {MICROPHONE, LOUDSPEAKER} <= {device.name for device in list_devices_now()}
+    card.add_device("goassist-test-headset", "microphone")
+    listed = {device.name: device for device in list_devices_now()}
+    assert listed["goassist-test-headset"].input_channels
+    conversation.endpoint.use("goassist-test-headset", LOUDSPEAKER)
+    time.sleep(1.5)
+    card.speak(speech("beckett", RATE_HZ)[: 2 * RATE_HZ]).wait()
+    time.sleep(0.3)
+    assert level_db(conversation.heard()) > -40
+    assert conversation.notices == []
+    assert -0.5 < conversation.behind_s() < 0.5
+
+
+def test_a_machine_that_slept_goes_on(
+    card: VirtualCard, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept_s = 0.0
+    monkeypatch.setattr(devices, "wall_clock", lambda: time.monotonic() + slept_s)
+    conversation = begin(echo=False)
+    time.sleep(1)
+    slept_s = 3600.0
+    time.sleep(1.5)
+    card.speak(speech("beckett", RATE_HZ)[: 2 * RATE_HZ]).wait()
+    time.sleep(0.3)
+    assert level_db(conversation.heard()) > -40
+    assert -0.5 < conversation.behind_s() < 0.5
+    assert conversation.notices == []
+
+
 def test_without_a_sound_server_a_line_says_so(card: VirtualCard, begin: Begin) -> None:
     card.kill()
     with pytest.raises(DeviceFailed, match="no microphone found"):
@@ -304,7 +376,9 @@ def test_without_portaudio_a_line_says_what_to_install() -> None:
     script = """
 import ctypes.util
 ctypes.util.find_library = lambda name: None
+from goassist_desktop.pipeline.endpoints import devices
 from goassist_desktop.pipeline.endpoints.local import LocalEndpoint
+from goassist_desktop.pipeline.endpoints.sound_card import list_devices_now
 LocalEndpoint().start(None, print, print)
 """
     done = subprocess.run(

@@ -363,5 +363,5 @@ def _converter(from_hz: int, to_hz: int) -> Callable[[Samples], Samples]:
 
 
 def _reason(error: Exception) -> str:
-    """What a user can use of "Error opening InputStream: Device unavailable [PaErrorCode -9]"."""
+    """Of "Error opening InputStream: Device unavailable [PaErrorCode -9985]" what helps a user."""
     return re.sub(r"^Error \w+ \w+: | \[PaErrorCode.*", "", str(error.args[0]))
