@@ -25,6 +25,10 @@ FEWEST_PLACES: Final = 20
 HIGH_PX: Final = 128
 STEPS_MS: Final = tuple(m * 10**n for n in range(1, 6) for m in (1, 2, 5))
 MOST_TICKS: Final = 4
+MARGIN: Final = 0.07
+"""Of what is reached, above and below it."""
+LABEL: Final = 0.22
+"""And so much above a limit, for its name."""
 CROWDED: Final = 60
 """So many points are drawn smaller."""
 
@@ -70,8 +74,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # it has no types
 class Graph(QFrame):
     """A card: what is measured, its figures, and the plot with the lines of its limits."""
 
-    def __init__(self, name: str, title: str, what: str) -> None:
-        """`name`: of CONTRACT."""
+    def __init__(self, name: str, title: str, what: str, span: str) -> None:
+        """`name`: of CONTRACT; `what` it measures, and what `span` is shown of it."""
         super().__init__()
         self.setProperty("kind", "card")
         self.setAccessibleName(title)
@@ -85,7 +89,8 @@ class Graph(QFrame):
         self.plot.hide()
         self._lines = [self._line(ms, words) for ms, words in _promises(self.limits)]
         self._reached = (0.0, 0.0)
-        top = row(label(title, "section"), 1, self._figures)
+        self._span = label(span, "caption")
+        top = row(label(title, "section"), self._span, 1, self._figures)
         box = column(top, self.plot, self._empty, gap=GAP // 2, margin=2 * GAP)
         self.setLayout(box)
         theme().changed.connect(self.restyle)
@@ -98,6 +103,7 @@ class Graph(QFrame):
         self.plot.setBackground(style.colour("surface"))
         axis = self.plot.getAxis("left")
         axis.setPen(pg.mkPen(None))
+        axis.setTickPen(pg.mkPen(None))
         axis.setTextPen(style.colour("quiet"))
         axis.setStyle(tickFont=style.font("caption"), tickLength=0, tickTextOffset=style.px(8))
         axis.setWidth(style.px(44))
@@ -106,6 +112,7 @@ class Graph(QFrame):
             line.setPen(dashes)
             line.label.setColor(style.colour("quiet"))
             line.label.setFont(style.font("caption"))
+            line.label.fill = pg.mkBrush(style.colour("surface", 0.8))
 
     def tell(self, found: Figures) -> None:
         """Show p50 and p95."""
@@ -134,8 +141,9 @@ class Graph(QFrame):
         if reached != self._reached:
             self._reached = reached
             bottom, top = reached
-            margin = (top - bottom) * 0.07
-            self.plot.setYRange(bottom - margin, top + margin, padding=0)
+            margin = (top - bottom) * MARGIN
+            words = max(max(ends) + (top - bottom) * LABEL - top, 0.0)
+            self.plot.setYRange(bottom - margin, top + max(margin, words), padding=0)
             ticks = np.arange(math.ceil(bottom / step) * step, top + 1, step)
             self.plot.getAxis("left").setTicks([[(ms, f"{ms:.0f}") for ms in ticks]])
 
@@ -149,6 +157,7 @@ class Graph(QFrame):
         line = pg.InfiniteLine(
             ms, angle=0, label=words, labelOpts={"position": 0.01, "anchors": [(0, 1), (0, 1)]}
         )
+        line.setZValue(1)
         self.plot.addItem(line, ignoreBounds=True)
         return line
 
@@ -160,7 +169,7 @@ class TurnGraph(Graph):
     """The place of a turn, as in Value, that was clicked."""
 
     def __init__(self, name: str, title: str, what: str) -> None:
-        super().__init__(name, title, what)
+        super().__init__(name, title, what, "")
         self._values: Sequence[Value] = ()
         self._place: int | None = None
         self._curve = pg.PlotCurveItem(connect="all", skipFiniteCheck=True)
@@ -177,7 +186,8 @@ class TurnGraph(Graph):
         self.fill(bool(values))
         self.tell(figures(values))
         if values:
-            self.plot.setXRange(-0.6, max(FEWEST_PLACES, len(values)) - 0.4, padding=0)
+            self._span.setText(f"last {len(values)}")
+            self.plot.setXRange(0, max(FEWEST_PLACES, len(values)) - 1, padding=0.03)
             self.reach(0.0, max(value.ms for value in values))
         self._draw()
 
@@ -191,17 +201,21 @@ class TurnGraph(Graph):
         ms = np.array([value.ms for value in values])
         self._curve.setData(np.arange(len(ms), dtype=float), ms)
         self._curve.setPen(pg.mkPen(style.colour("accent", 0.35), width=1))
-        clear = pg.mkBrush(style.colour("surface"))
-        accent, error = style.colour("accent"), style.colour("error")
-        inks = [error if value.ms > self.limits.p95 else accent for value in values]
+        pens = {
+            over: pg.mkPen(style.colour("error" if over else "accent"), width=1.5)
+            for over in (False, True)
+        }
+        full = {over: pg.mkBrush(pen.color()) for over, pen in pens.items()}
+        hollow = pg.mkBrush(style.colour("surface"))
+        over = [value.ms > self.limits.p95 for value in values]
         self._points.setData(
             np.arange(len(ms), dtype=float),
             ms,
             size=style.px(7 if len(ms) < CROWDED else 5),
-            pen=[pg.mkPen(ink, width=1.5) for ink in inks],
+            pen=[pens[late] for late in over],
             brush=[
-                clear if value.warmup else pg.mkBrush(ink)
-                for ink, value in zip(inks, values, strict=True)
+                hollow if value.warmup else full[late]
+                for late, value in zip(over, values, strict=True)
             ],
         )
         self._mark([n for n, value in enumerate(values) if value.place == self._place])
@@ -236,7 +250,7 @@ class FrameGraph(Graph):
     """What the frames of the last minute measured, as it goes on."""
 
     def __init__(self, name: str, title: str, what: str) -> None:
-        super().__init__(name, title, what)
+        super().__init__(name, title, what, "last minute")
         self._recent = Recent()
         self._shown: tuple[list[float], list[float], list[float]] = ([], [], [])
         self._found = Figures(None, None, None)

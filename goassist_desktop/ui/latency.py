@@ -13,6 +13,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QStandardPaths, Qt, Q
 from PySide6.QtGui import (
     QHideEvent,
     QImage,
+    QImageWriter,
     QKeySequence,
     QPainter,
     QResizeEvent,
@@ -113,6 +114,7 @@ class LatencyPage(Page):
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(step)
+        theme().changed.connect(self._arrange)
         self._refresh()
 
     # -- what it is told -------------------------------------------------------------------------
@@ -307,12 +309,11 @@ def _save(file: str, write: Callable[[Path], None]) -> _Saved:
 
 def _write_png(path: Path, picture: QImage) -> None:
     """Raises OSError."""
-    with path.open("wb") as file:
-        coded = QByteArray()
-        buffer = QBuffer(coded)
-        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        picture.save(buffer, b"PNG")
-        file.write(coded.data())
+    coded = QByteArray()
+    buffer = QBuffer(coded)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    QImageWriter(buffer, QByteArray(b"png")).write(picture)
+    path.write_bytes(coded.data())
 
 
 class _Waiting(QFrame):

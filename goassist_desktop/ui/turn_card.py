@@ -8,11 +8,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QWidget
 
 from goassist_desktop.latency_log import CONTRACT, Overrun, overruns
+from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.ui.kit import column, label, row
 from goassist_desktop.ui.theme import GAP, theme
 from goassist_desktop.ui.tinted import Tinted
-from goassist_desktop.ui.waterfall import Waterfall, long, title
+from goassist_desktop.ui.waterfall import WORDS, Waterfall, long, title
 
 STAGES: Final = {
     "recognition": "Recognition",
@@ -27,6 +28,7 @@ OUTCOMES: Final = {
     "refused": "refused",
     "failed": "failed",
 }
+FIGURES_PX: Final = 168
 FIRST_TEXT: Final = (
     "Say something. After the first answer you see here, to the millisecond, "
     "where the time between your last sound and the first of the answer went."
@@ -38,7 +40,7 @@ def blame(found: Overrun) -> str:
     """A sentence."""
     late = " after the decision" if found.latency == "ttfa" else ""
     took = f"{STAGES[found.stage]} took {long(found.took_ms)}{late}"
-    return f"{took}, {long(found.over_ms)} over its share of {title(found.latency)}."
+    return f"{took}, {long(found.over_ms)} over its share of the {WORDS[found.latency]}."
 
 
 def summary(turn: TurnClosed, number: int) -> str:
@@ -76,20 +78,22 @@ class BigFigure(QWidget):
         heading.setToolTip(what)
         figure = row(self._figure, self._unit, 1, gap=6)
         figure.setAlignment(self._unit, Qt.AlignmentFlag.AlignBottom)
-        self._unit.setContentsMargins(0, 0, 0, theme().px(5))
         self.setLayout(column(heading, figure, self._told, gap=0))
 
-    def show_ms(self, ms: float | None) -> None:
+    def show_ms(self, ms: float | None, why_not: str) -> None:
+        """`why_not`: what to say when there is none."""
         self._unit.setVisible(ms is not None)
-        over = ms is not None and ms > self._limit
+        self._unit.setContentsMargins(0, 0, 0, theme().px(5))
         limit = f"limit {self._limit:.0f} ms"
         if ms is None:
             self._figure.tell("–")
-            self._told.tell(f"not heard, {limit}")
+            self._told.tell(f"{why_not}, {limit}")
+        elif ms <= self._limit:
+            self._figure.tell(f"{ms:.0f}", "text")
+            self._told.tell(limit)
         else:
-            self._figure.tell(f"{ms:.0f}", "error" if over else "text")
-            more = f"{ms - self._limit:.0f} ms over the " if over else ""
-            self._told.tell(more + limit, "error" if over else "quiet")
+            self._figure.tell(f"{ms:.0f}", "error")
+            self._told.tell(f"{limit}, {ms - self._limit:.0f} over", "error")
 
 
 class TurnCard(QFrame):
@@ -134,8 +138,10 @@ class TurnCard(QFrame):
         self._head.show()
         self._figures.show()
         self._name.setText(f"Turn {number}")
-        self._gap.show_ms(turn.intervals_ms["response_gap"])
-        self._ttfa.show_ms(turn.intervals_ms["ttfa"])
+        heard = turn.marks_ms[mark.FIRST_AUDIO] is not None
+        self._gap.show_ms(turn.intervals_ms["response_gap"], "typed" if heard else "not heard")
+        self._ttfa.show_ms(turn.intervals_ms["ttfa"], "not heard")
+        self._figures.setFixedWidth(theme().px(FIGURES_PX))
         self._show_tags(turn)
         found = overruns(turn)
         for n, line in enumerate(self._blame):

@@ -263,7 +263,7 @@ class _Drawing:
         ticks = [n * step for n in range(int(waited // step) + 1)]
         for ms in ticks:
             if ms:
-                self._line(ms, top, bottom, QPen(style.colour("line"), 1))
+                self._line(ms, top, bottom, QPen(style.colour("outline", 0.4), 1))
             label = f"{ms} ms" if ms else "0"
             middle = self._x(ms)
             where = QRectF(middle - room, bottom + 4, 2 * room, style.px(AXIS_PX) - 4)
