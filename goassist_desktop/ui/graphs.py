@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtGui import QMouseEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy
 
 from goassist_desktop.latency_log import CONTRACT, Figures, Limits, Recent, Value, figures
@@ -22,6 +22,7 @@ from goassist_desktop.ui.tinted import Tinted
 
 FEWEST_PLACES: Final = 20
 """So that a few turns do not fill the whole width."""
+MINUS: Final = "\N{MINUS SIGN}"
 HIGH_PX: Final = 128
 STEPS_MS: Final = tuple(m * 10**n for n in range(1, 6) for m in (1, 2, 5))
 MOST_TICKS: Final = 4
@@ -103,16 +104,23 @@ class Graph(QFrame):
         self.plot.setBackground(style.colour("surface"))
         axis = self.plot.getAxis("left")
         axis.setPen(pg.mkPen(None))
-        axis.setTickPen(pg.mkPen(None))
         axis.setTextPen(style.colour("quiet"))
-        axis.setStyle(tickFont=style.font("caption"), tickLength=0, tickTextOffset=style.px(8))
+        axis.setStyle(
+            tickFont=style.font("caption"), tickLength=0, tickAlpha=0, tickTextOffset=style.px(8)
+        )
         axis.setWidth(style.px(44))
-        dashes = pg.mkPen(style.colour("quiet"), width=1, style=Qt.PenStyle.DashLine)
+        dashes = self.pen("quiet", style=Qt.PenStyle.DashLine)
         for line in self._lines:
             line.setPen(dashes)
             line.label.setColor(style.colour("quiet"))
             line.label.setFont(style.font("caption"))
             line.label.fill = pg.mkBrush(style.colour("surface", 0.8))
+
+    def pen(self, colour: str, alpha: float = 1.0, width: float = 1.0, **more: Any) -> QPen:
+        """Of a width in px: pyqtgraph's pens are measured in device pixels."""
+        wide = width * self.devicePixelRatioF()
+        made: QPen = pg.mkPen(theme().colour(colour, alpha), width=wide, **more)
+        return made
 
     def tell(self, found: Figures) -> None:
         """Show p50 and p95."""
@@ -120,7 +128,9 @@ class Graph(QFrame):
             self.say("")
             return
         kept = found.keep(self.limits)
-        self.say(f"p50 {found.p50:.0f}   p95 {found.p95:.0f} ms", "quiet" if kept else "error")
+        self.say(
+            f"p50 {_signed(found.p50)}   p95 {_signed(found.p95)} ms", "quiet" if kept else "error"
+        )
         told = "within the limits" if kept else "over the limits"
         self.setAccessibleDescription(
             f"{self._title}: median {found.p50:.0f} ms, 95th percentile {found.p95:.0f} ms, {told}"
@@ -145,7 +155,7 @@ class Graph(QFrame):
             words = max(max(ends) + (top - bottom) * LABEL - top, 0.0)
             self.plot.setYRange(bottom - margin, top + max(margin, words), padding=0)
             ticks = np.arange(math.ceil(bottom / step) * step, top + 1, step)
-            self.plot.getAxis("left").setTicks([[(ms, f"{ms:.0f}") for ms in ticks]])
+            self.plot.getAxis("left").setTicks([[(ms, _signed(ms)) for ms in ticks]])
 
     def fill(self, filled: bool) -> None:
         """Show the plot, or what will be there."""
@@ -155,7 +165,7 @@ class Graph(QFrame):
 
     def _line(self, ms: float, words: str) -> pg.InfiniteLine:
         line = pg.InfiniteLine(
-            ms, angle=0, label=words, labelOpts={"position": 0.01, "anchors": [(0, 1), (0, 1)]}
+            ms, angle=0, label=words, labelOpts={"position": 0.01, "anchors": [(0, 1.1)] * 2}
         )
         line.setZValue(1)
         self.plot.addItem(line, ignoreBounds=True)
@@ -200,11 +210,8 @@ class TurnGraph(Graph):
         style, values = theme(), self._values
         ms = np.array([value.ms for value in values])
         self._curve.setData(np.arange(len(ms), dtype=float), ms)
-        self._curve.setPen(pg.mkPen(style.colour("accent", 0.35), width=1))
-        pens = {
-            over: pg.mkPen(style.colour("error" if over else "accent"), width=1.5)
-            for over in (False, True)
-        }
+        self._curve.setPen(self.pen("accent", 0.35))
+        pens = {over: self.pen("error" if over else "accent", width=1.5) for over in (False, True)}
         full = {over: pg.mkBrush(pen.color()) for over, pen in pens.items()}
         hollow = pg.mkBrush(style.colour("surface"))
         over = [value.ms > self.limits.p95 for value in values]
@@ -227,7 +234,7 @@ class TurnGraph(Graph):
             np.array(which, dtype=float),
             np.array([self._values[n].ms for n in which]),
             size=style.px(14),
-            pen=pg.mkPen(style.colour("text"), width=1.5),
+            pen=self.pen("text", width=1.5),
             brush=pg.mkBrush(None),
         )
 
@@ -285,7 +292,7 @@ class FrameGraph(Graph):
     def restyle(self) -> None:
         super().restyle()
         if hasattr(self, "_curve"):
-            self._curve.setPen(pg.mkPen(theme().colour("accent"), width=1))
+            self._curve.setPen(self.pen("accent"))
 
     def _point(self, x: float | None) -> None:
         ago, least, most = self._shown
@@ -295,12 +302,17 @@ class FrameGraph(Graph):
             return
         n = int(np.argmin(np.abs(np.array(ago) - x)))
         if least[n] == least[n]:  # not nan
-            self.say(f"{-ago[n]:.1f} s ago: {least[n]:.0f} to {most[n]:.0f} ms")
+            self.say(f"{-ago[n]:.1f} s ago: {_signed(least[n])} to {_signed(most[n])} ms")
+
+
+def _signed(ms: float) -> str:
+    """With a minus that is as wide as a digit."""
+    return f"{ms:.0f}".replace("-", MINUS)
 
 
 def _promised(limits: Limits) -> str:
     if limits.least_p5 is not None:
-        return f"Promised: within {limits.least_p5:.0f} and +{limits.p95:.0f} ms"
+        return f"Promised: between {_signed(limits.least_p5)} and {limits.p95:.0f} ms"
     p50 = "" if limits.p50 is None else f"p50 {limits.p50:.0f}, "
     return f"Promised: {p50}p95 {limits.p95:.0f} ms"
 
@@ -311,5 +323,5 @@ def _promises(limits: Limits) -> list[tuple[float, str]]:
     if limits.p50 is not None:
         found.append((limits.p50, f"p50 limit {limits.p50:.0f}"))
     if limits.least_p5 is not None:
-        found.append((limits.least_p5, f"limit {limits.least_p5:.0f}"))
+        found.append((limits.least_p5, f"limit {_signed(limits.least_p5)}"))
     return found
