@@ -23,6 +23,7 @@ from goassist_desktop.ui.tinted import Tinted
 FEWEST_PLACES: Final = 20
 """So that a few turns do not fill the whole width."""
 MINUS: Final = "\N{MINUS SIGN}"
+LEGEND: Final = "Hollow: warm-up. Red: over the limit; an arrow: far over. Click to see the turn."
 HIGH_PX: Final = 128
 STEPS_MS: Final = tuple(m * 10**n for n in range(1, 6) for m in (1, 2, 5))
 MOST_TICKS: Final = 4
@@ -30,6 +31,8 @@ MARGIN: Final = 0.07
 """Of what is reached, above and below it."""
 LABEL: Final = 0.22
 """And so much above a limit, for its name."""
+FAR_OUT: Final = 2.0
+"""Limits; what is beyond is drawn as an arrow at the top."""
 CROWDED: Final = 60
 """So many points are drawn smaller."""
 
@@ -114,7 +117,6 @@ class Graph(QFrame):
             line.setPen(dashes)
             line.label.setColor(style.colour("quiet"))
             line.label.setFont(style.font("caption"))
-            line.label.fill = pg.mkBrush(style.colour("surface", 0.8))
 
     def pen(self, colour: str, alpha: float = 1.0, width: float = 1.0, **more: Any) -> QPen:
         """Of a width in px: pyqtgraph's pens are measured in device pixels."""
@@ -167,7 +169,7 @@ class Graph(QFrame):
         line = pg.InfiniteLine(
             ms, angle=0, label=words, labelOpts={"position": 0.01, "anchors": [(0, 1.1)] * 2}
         )
-        line.setZValue(1)
+        line.setZValue(-1)
         self.plot.addItem(line, ignoreBounds=True)
         return line
 
@@ -180,8 +182,10 @@ class TurnGraph(Graph):
 
     def __init__(self, name: str, title: str, what: str) -> None:
         super().__init__(name, title, what, "")
+        self.plot.setToolTip(LEGEND)
         self._values: Sequence[Value] = ()
         self._place: int | None = None
+        self._most = FAR_OUT * self.limits.p95
         self._curve = pg.PlotCurveItem(connect="all", skipFiniteCheck=True)
         self._points = pg.ScatterPlotItem(pxMode=True)
         self._ring = pg.ScatterPlotItem(pxMode=True)
@@ -198,7 +202,7 @@ class TurnGraph(Graph):
         if values:
             self._span.setText(f"last {len(values)}")
             self.plot.setXRange(0, max(FEWEST_PLACES, len(values)) - 1, padding=0.03)
-            self.reach(0.0, max(value.ms for value in values))
+            self.reach(0.0, max(self._heights()))
         self._draw()
 
     def restyle(self) -> None:
@@ -208,16 +212,18 @@ class TurnGraph(Graph):
 
     def _draw(self) -> None:
         style, values = theme(), self._values
-        ms = np.array([value.ms for value in values])
-        self._curve.setData(np.arange(len(ms), dtype=float), ms)
+        ms = np.array(self._heights())
+        x = self._first_x() + np.arange(len(ms), dtype=float)
+        self._curve.setData(x, ms)
         self._curve.setPen(self.pen("accent", 0.35))
         pens = {over: self.pen("error" if over else "accent", width=1.5) for over in (False, True)}
         full = {over: pg.mkBrush(pen.color()) for over, pen in pens.items()}
         hollow = pg.mkBrush(style.colour("surface"))
         over = [value.ms > self.limits.p95 for value in values]
         self._points.setData(
-            np.arange(len(ms), dtype=float),
+            x,
             ms,
+            symbol=["o" if value.ms <= self._most else "t1" for value in values],
             size=style.px(7 if len(ms) < CROWDED else 5),
             pen=[pens[late] for late in over],
             brush=[
@@ -225,27 +231,40 @@ class TurnGraph(Graph):
                 for late, value in zip(over, values, strict=True)
             ],
         )
-        self._mark([n for n, value in enumerate(values) if value.place == self._place])
+        self._mark()
 
-    def _mark(self, which: Sequence[int]) -> None:
-        """A ring around points."""
+    def _heights(self) -> list[float]:
+        """Where the points are: one far out must not flatten all others."""
+        return [min(value.ms, self._most) for value in self._values]
+
+    def _mark(self, *pointed: int) -> None:
+        """A ring around what belongs to the chosen turn, and around what is pointed at."""
         style = theme()
+        chosen = [n for n, value in enumerate(self._values) if value.place == self._place]
+        which = sorted({*chosen, *pointed})
         self._ring.setData(
-            np.array(which, dtype=float),
-            np.array([self._values[n].ms for n in which]),
+            self._first_x() + np.array(which, dtype=float),
+            np.array([self._heights()[n] for n in which]),
             size=style.px(14),
             pen=self.pen("text", width=1.5),
             brush=pg.mkBrush(None),
         )
 
     def _near(self, x: float) -> int:
-        return min(max(round(x), 0), len(self._values) - 1)
+        return min(max(round(x) - self._first_x(), 0), len(self._values) - 1)
+
+    def _first_x(self) -> int:
+        """Few points stand at the right, where new ones come."""
+        return max(0, FEWEST_PLACES - len(self._values))
 
     def _point(self, x: float | None) -> None:
         if x is None or not self._values:
+            self._mark()
             self.tell(figures(self._values))
             return
-        value = self._values[self._near(x)]
+        near = self._near(x)
+        self._mark(near)
+        value = self._values[near]
         self.say(f"turn {value.place + 1}: {value.ms:.0f} ms{', warm-up' * value.warmup}")
 
     def _click(self, x: float) -> None:
@@ -281,7 +300,11 @@ class FrameGraph(Graph):
         x, y = np.repeat(ago, 2), np.empty(2 * len(ago))
         y[0::2], y[1::2] = least, most
         self._curve.setData(x, y)
-        self.reach(float(np.nanmin(least)), float(np.nanmax(most)))
+        bottom = self.limits.least_p5 or 0.0
+        self.reach(
+            max(float(np.nanmin(least)), FAR_OUT * bottom),
+            min(float(np.nanmax(most)), FAR_OUT * self.limits.p95),
+        )
 
     def figure(self, values: Sequence[float]) -> None:
         """Percentiles of these; for a human's eye, not at every tick."""

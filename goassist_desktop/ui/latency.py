@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QStandardPaths, Qt, QTimer
 from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
     QHideEvent,
     QImage,
     QImageWriter,
@@ -197,8 +199,11 @@ class LatencyPage(Page):
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._timer.stop()
+        self._note.hide()
 
     def _tick(self) -> None:
+        if self.window().isMinimized():
+            return
         self._ticks += 1
         now_s = time.monotonic()
         for name, graph in self._frame_graphs.items():
@@ -283,8 +288,8 @@ class LatencyPage(Page):
         self._note.setText(outcome.words)
         self._note.setProperty("kind", "quiet" if outcome.well else "error")
         self._note.style().polish(self._note)
-        self._note.setAccessibleName(outcome.words)
         self._note.show()
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._note, outcome.words))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ STAGES: Final = {
     "recognition": "Recognition",
     "llm_ttft": "The first token",
     "first_clause": "The first clause",
-    "decision_delay": "The decision",
+    "decision_delay": "The wait for the decision",
     "clause_to_audio": "The way from clause to audio",
 }
 OUTCOMES: Final = {
@@ -105,6 +105,7 @@ class TurnCard(QFrame):
         self._number = 0
         self._gap = BigFigure("response_gap", "From your last sound to the first of the answer")
         self._ttfa = BigFigure("ttfa", "From the decision that you had finished to that sound")
+        self._cut = BigFigure("barge_in", "From your first sound over the reply to its silence")
         self._name = label("", "large")
         self._tags = [Tinted() for _ in range(4)]
         self._blame = [label("", wrap=True) for _ in range(2)]
@@ -113,7 +114,7 @@ class TurnCard(QFrame):
             column(label("Nothing measured yet", "large"), label(FIRST_TEXT, "quiet", wrap=True))
         )
         self._figures = QWidget()
-        self._figures.setLayout(column(self._gap, self._ttfa, 1, gap=2 * GAP))
+        self._figures.setLayout(column(self._gap, self._ttfa, self._cut, 1, gap=2 * GAP))
         self._figures.hide()
         self._head = QWidget()
         self._head.setLayout(row(self._name, *self._tags, 1))
@@ -141,6 +142,8 @@ class TurnCard(QFrame):
         heard = turn.marks_ms[mark.FIRST_AUDIO] is not None
         self._gap.show_ms(turn.intervals_ms["response_gap"], "typed" if heard else "not heard")
         self._ttfa.show_ms(turn.intervals_ms["ttfa"], "not heard")
+        self._cut.setVisible(bool(turn.barge_ins))
+        self._cut.show_ms(max((b.latency_ms for b in turn.barge_ins), default=None), "none")
         self._figures.setFixedWidth(theme().px(FIGURES_PX))
         self._show_tags(turn)
         found = overruns(turn)
@@ -155,12 +158,11 @@ class TurnCard(QFrame):
     def _show_tags(self, turn: TurnClosed) -> None:
         badly, plain = ("error", "error_soft"), ("quiet", "raised")
         wrong = turn.outcome in ("refused", "failed")
-        late = any(b.latency_ms > CONTRACT["barge_in"].p95 for b in turn.barge_ins)
         silent = f"{long(turn.starved_ms)} of silence in the reply" if turn.starved_ms else ""
         told = (
             ("warm-up" if turn.warmup else "warm", plain),
             (OUTCOMES[turn.outcome], badly if wrong else plain),
-            (_barge_ins(turn), badly if late else plain),
+            (_barge_ins(turn), plain),
             (silent, badly),
         )
         for tag, (words, colours) in zip(self._tags, told, strict=True):
@@ -173,10 +175,11 @@ class TurnCard(QFrame):
 
 
 def _barge_ins(turn: TurnClosed) -> str:
-    match turn.barge_ins:
-        case ():
+    outcomes = ", ".join(barge_in.outcome for barge_in in turn.barge_ins)
+    match len(turn.barge_ins):
+        case 0:
             return ""
-        case (only,):
-            return f"barge-in {long(only.latency_ms)}, {only.outcome}"
+        case 1:
+            return f"barge-in, {outcomes}"
         case several:
-            return f"{len(several)} barge-ins, slowest {long(max(b.latency_ms for b in several))}"
+            return f"{several} barge-ins: {outcomes}"

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -24,7 +25,7 @@ from pytestqt.qtbot import QtBot
 from goassist_desktop.machine_use import GpuUse, MachineUse
 from goassist_desktop.pipeline.events import BargeIn
 from goassist_desktop.pipeline.protocols import EngineInfo
-from goassist_desktop.ui.graphs import FrameGraph, Graph, TurnGraph
+from goassist_desktop.ui.graphs import FEWEST_PLACES, FrameGraph, Graph, TurnGraph
 from goassist_desktop.ui.latency import LatencyPage
 from goassist_desktop.ui.ports import Ready
 from goassist_desktop.ui.strip import MachineCard
@@ -151,7 +152,7 @@ def test_barge_ins_silences_and_warm_up_are_told(qtbot: QtBot, page: LatencyPage
     shown(qtbot, page)
     barge_in = BargeIn(11_000.0, 11_112.0, "stopped")
     page.take(closed(warmup=True, outcome="interrupted", barge_ins=(barge_in,), starved_ms=340.0))
-    told_tags = {"warm-up", "interrupted", "barge-in 112 ms, stopped"}
+    told_tags = {"warm-up", "interrupted", "barge-in, stopped", "112", "limit 150 ms"}
     assert told_tags | {"340 ms of silence in the reply"} <= set(texts(page))
     tip = page.findChild(Waterfall).tip("reply")
     assert "340 ms of it silent" in tip
@@ -237,6 +238,14 @@ def test_what_happens_while_it_is_hidden_is_there_when_it_is_shown(
     assert frames.asked == asked
 
 
+def test_the_page_scrolls_by_keyboard(qtbot: QtBot, page: LatencyPage) -> None:
+    page.resize(1280, 500)
+    shown(qtbot, page)
+    bar = page.findChild(QScrollArea).verticalScrollBar()
+    press(page, Qt.Key.Key_PageDown)
+    assert bar.value() > 0
+
+
 # -- graphs ----------------------------------------------------------------------------------------
 
 
@@ -262,11 +271,11 @@ def test_pointing_at_a_graph_tells_the_value_and_a_click_chooses_the_turn(
     for number in range(2, 5):
         page.take(closed(number, first_audio=600.0 + number))
     gap = graph(page, "Response gap")
-    point(gap, 0)
+    point(gap, FEWEST_PLACES - 4)
     assert "turn 1: 601 ms, warm-up" in texts(gap)
     QApplication.sendEvent(gap.plot, QEvent(QEvent.Type.Leave))
     assert "p50 603   p95 604 ms" in texts(gap)
-    point(gap, 1, click=True)
+    point(gap, FEWEST_PLACES - 3, click=True)
     assert "Turn 2 of 4" in texts(page)
 
 
@@ -318,6 +327,16 @@ def test_with_large_text_graphs_stand_below_each_other(qtbot: QtBot, page: Laten
     assert columns() == 3
     theme().use("dark", 1.5)
     qtbot.waitUntil(lambda: columns() == 2)
+
+
+def test_one_far_out_does_not_flatten_the_others(qtbot: QtBot, page: LatencyPage) -> None:
+    shown(qtbot, page)
+    page.take(closed(1))
+    page.take(closed(2, first_audio=60_000.0))
+    gap = graph(page, "Response gap")
+    assert gap.plot.getViewBox().viewRange()[1][1] < 5000
+    point(gap, FEWEST_PLACES - 1)
+    assert "turn 2: 60000 ms" in texts(gap)
 
 
 # -- engines and machine ---------------------------------------------------------------------------
