@@ -99,7 +99,7 @@ class Overrun:
     """More than the stage's share."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kept:
     """A turn, and which conversation since the start it belongs to: ids begin anew with each."""
 
@@ -295,7 +295,7 @@ def _blame(turn: TurnClosed, latency: Latency, limit_ms: float) -> Overrun:
         shares["recognition"] += silence_ms
     worst = max(took, key=lambda stage: took[stage] - shares[stage])
     spent, share = took[worst], shares[worst]
-    if worst == "first_clause" and token > share:
+    if worst == "first_clause" and token > max(share, clause / 2):
         worst, spent = "llm_ttft", token
     return Overrun(latency, limit_ms, worst, spent, spent - share)
 

@@ -81,6 +81,6 @@ class Machine:
 
 def parse(answer: str) -> GpuUse:
     """The first GPU of nvidia-smi's answer, which counts memory in MiB. Raises ValueError."""
-    name, used, total, percent = (part.strip() for part in answer.splitlines()[0].split(","))
+    name, used, total, percent = (part.strip() for part in answer.partition("\n")[0].split(","))
     share = 0.0 if percent.startswith("[") else float(percent)  # "[N/A]" on some
     return GpuUse(name, float(used) * MIB / MB, float(total) * MIB / MB, share)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtGui import QMouseEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy
 
 from goassist_desktop.latency_log import CONTRACT, Figures, Limits, Recent, Value, figures
@@ -22,9 +22,17 @@ from goassist_desktop.ui.tinted import Tinted
 
 FEWEST_PLACES: Final = 20
 """So that a few turns do not fill the whole width."""
+MINUS: Final = "\N{MINUS SIGN}"
+LEGEND: Final = "Hollow: warm-up. Red: over the limit; an arrow: far over. Click to see the turn."
 HIGH_PX: Final = 128
 STEPS_MS: Final = tuple(m * 10**n for n in range(1, 6) for m in (1, 2, 5))
 MOST_TICKS: Final = 4
+MARGIN: Final = 0.07
+"""Of what is reached, above and below it."""
+LABEL: Final = 0.22
+"""And so much above a limit, for its name."""
+FAR_OUT: Final = 2.0
+"""Limits; what is beyond is drawn as an arrow at the top."""
 CROWDED: Final = 60
 """So many points are drawn smaller."""
 
@@ -70,8 +78,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # it has no types
 class Graph(QFrame):
     """A card: what is measured, its figures, and the plot with the lines of its limits."""
 
-    def __init__(self, name: str, title: str, what: str) -> None:
-        """`name`: of CONTRACT."""
+    def __init__(self, name: str, title: str, what: str, span: str) -> None:
+        """`name`: of CONTRACT; `what` it measures, and what `span` is shown of it."""
         super().__init__()
         self.setProperty("kind", "card")
         self.setAccessibleName(title)
@@ -85,7 +93,8 @@ class Graph(QFrame):
         self.plot.hide()
         self._lines = [self._line(ms, words) for ms, words in _promises(self.limits)]
         self._reached = (0.0, 0.0)
-        top = row(label(title, "section"), 1, self._figures)
+        self._span = label(span, "caption")
+        top = row(label(title, "section"), self._span, 1, self._figures)
         box = column(top, self.plot, self._empty, gap=GAP // 2, margin=2 * GAP)
         self.setLayout(box)
         theme().changed.connect(self.restyle)
@@ -99,13 +108,21 @@ class Graph(QFrame):
         axis = self.plot.getAxis("left")
         axis.setPen(pg.mkPen(None))
         axis.setTextPen(style.colour("quiet"))
-        axis.setStyle(tickFont=style.font("caption"), tickLength=0, tickTextOffset=style.px(8))
+        axis.setStyle(
+            tickFont=style.font("caption"), tickLength=0, tickAlpha=0, tickTextOffset=style.px(8)
+        )
         axis.setWidth(style.px(44))
-        dashes = pg.mkPen(style.colour("quiet"), width=1, style=Qt.PenStyle.DashLine)
+        dashes = self.pen("quiet", style=Qt.PenStyle.DashLine)
         for line in self._lines:
             line.setPen(dashes)
             line.label.setColor(style.colour("quiet"))
             line.label.setFont(style.font("caption"))
+
+    def pen(self, colour: str, alpha: float = 1.0, width: float = 1.0, **more: Any) -> QPen:
+        """Of a width in px: pyqtgraph's pens are measured in device pixels."""
+        wide = width * self.devicePixelRatioF()
+        made: QPen = pg.mkPen(theme().colour(colour, alpha), width=wide, **more)
+        return made
 
     def tell(self, found: Figures) -> None:
         """Show p50 and p95."""
@@ -113,7 +130,9 @@ class Graph(QFrame):
             self.say("")
             return
         kept = found.keep(self.limits)
-        self.say(f"p50 {found.p50:.0f}   p95 {found.p95:.0f} ms", "quiet" if kept else "error")
+        self.say(
+            f"p50 {_signed(found.p50)}   p95 {_signed(found.p95)} ms", "quiet" if kept else "error"
+        )
         told = "within the limits" if kept else "over the limits"
         self.setAccessibleDescription(
             f"{self._title}: median {found.p50:.0f} ms, 95th percentile {found.p95:.0f} ms, {told}"
@@ -134,10 +153,11 @@ class Graph(QFrame):
         if reached != self._reached:
             self._reached = reached
             bottom, top = reached
-            margin = (top - bottom) * 0.07
-            self.plot.setYRange(bottom - margin, top + margin, padding=0)
+            margin = (top - bottom) * MARGIN
+            words = max(max(ends) + (top - bottom) * LABEL - top, 0.0)
+            self.plot.setYRange(bottom - margin, top + max(margin, words), padding=0)
             ticks = np.arange(math.ceil(bottom / step) * step, top + 1, step)
-            self.plot.getAxis("left").setTicks([[(ms, f"{ms:.0f}") for ms in ticks]])
+            self.plot.getAxis("left").setTicks([[(ms, _signed(ms)) for ms in ticks]])
 
     def fill(self, filled: bool) -> None:
         """Show the plot, or what will be there."""
@@ -147,8 +167,9 @@ class Graph(QFrame):
 
     def _line(self, ms: float, words: str) -> pg.InfiniteLine:
         line = pg.InfiniteLine(
-            ms, angle=0, label=words, labelOpts={"position": 0.01, "anchors": [(0, 1), (0, 1)]}
+            ms, angle=0, label=words, labelOpts={"position": 0.01, "anchors": [(0, 1.1)] * 2}
         )
+        line.setZValue(-1)
         self.plot.addItem(line, ignoreBounds=True)
         return line
 
@@ -160,9 +181,11 @@ class TurnGraph(Graph):
     """The place of a turn, as in Value, that was clicked."""
 
     def __init__(self, name: str, title: str, what: str) -> None:
-        super().__init__(name, title, what)
+        super().__init__(name, title, what, "")
+        self.plot.setToolTip(LEGEND)
         self._values: Sequence[Value] = ()
         self._place: int | None = None
+        self._most = FAR_OUT * self.limits.p95
         self._curve = pg.PlotCurveItem(connect="all", skipFiniteCheck=True)
         self._points = pg.ScatterPlotItem(pxMode=True)
         self._ring = pg.ScatterPlotItem(pxMode=True)
@@ -177,8 +200,9 @@ class TurnGraph(Graph):
         self.fill(bool(values))
         self.tell(figures(values))
         if values:
-            self.plot.setXRange(-0.6, max(FEWEST_PLACES, len(values)) - 0.4, padding=0)
-            self.reach(0.0, max(value.ms for value in values))
+            self._span.setText(f"last {len(values)}")
+            self.plot.setXRange(0, max(FEWEST_PLACES, len(values)) - 1, padding=0.03)
+            self.reach(0.0, max(self._heights()))
         self._draw()
 
     def restyle(self) -> None:
@@ -188,43 +212,59 @@ class TurnGraph(Graph):
 
     def _draw(self) -> None:
         style, values = theme(), self._values
-        ms = np.array([value.ms for value in values])
-        self._curve.setData(np.arange(len(ms), dtype=float), ms)
-        self._curve.setPen(pg.mkPen(style.colour("accent", 0.35), width=1))
-        clear = pg.mkBrush(style.colour("surface"))
-        accent, error = style.colour("accent"), style.colour("error")
-        inks = [error if value.ms > self.limits.p95 else accent for value in values]
+        ms = np.array(self._heights())
+        x = self._first_x() + np.arange(len(ms), dtype=float)
+        self._curve.setData(x, ms)
+        self._curve.setPen(self.pen("accent", 0.35))
+        pens = {over: self.pen("error" if over else "accent", width=1.5) for over in (False, True)}
+        full = {over: pg.mkBrush(pen.color()) for over, pen in pens.items()}
+        hollow = pg.mkBrush(style.colour("surface"))
+        over = [value.ms > self.limits.p95 for value in values]
         self._points.setData(
-            np.arange(len(ms), dtype=float),
+            x,
             ms,
+            symbol=["o" if value.ms <= self._most else "t1" for value in values],
             size=style.px(7 if len(ms) < CROWDED else 5),
-            pen=[pg.mkPen(ink, width=1.5) for ink in inks],
+            pen=[pens[late] for late in over],
             brush=[
-                clear if value.warmup else pg.mkBrush(ink)
-                for ink, value in zip(inks, values, strict=True)
+                hollow if value.warmup else full[late]
+                for late, value in zip(over, values, strict=True)
             ],
         )
-        self._mark([n for n, value in enumerate(values) if value.place == self._place])
+        self._mark()
 
-    def _mark(self, which: Sequence[int]) -> None:
-        """A ring around points."""
+    def _heights(self) -> list[float]:
+        """Where the points are: one far out must not flatten all others."""
+        return [min(value.ms, self._most) for value in self._values]
+
+    def _mark(self, *pointed: int) -> None:
+        """A ring around what belongs to the chosen turn, and around what is pointed at."""
         style = theme()
+        chosen = [n for n, value in enumerate(self._values) if value.place == self._place]
+        which = sorted({*chosen, *pointed})
         self._ring.setData(
-            np.array(which, dtype=float),
-            np.array([self._values[n].ms for n in which]),
+            self._first_x() + np.array(which, dtype=float),
+            np.array([self._heights()[n] for n in which]),
             size=style.px(14),
-            pen=pg.mkPen(style.colour("text"), width=1.5),
+            pen=self.pen("text", width=1.5),
             brush=pg.mkBrush(None),
         )
 
     def _near(self, x: float) -> int:
-        return min(max(round(x), 0), len(self._values) - 1)
+        return min(max(round(x) - self._first_x(), 0), len(self._values) - 1)
+
+    def _first_x(self) -> int:
+        """Few points stand at the right, where new ones come."""
+        return max(0, FEWEST_PLACES - len(self._values))
 
     def _point(self, x: float | None) -> None:
         if x is None or not self._values:
+            self._mark()
             self.tell(figures(self._values))
             return
-        value = self._values[self._near(x)]
+        near = self._near(x)
+        self._mark(near)
+        value = self._values[near]
         self.say(f"turn {value.place + 1}: {value.ms:.0f} ms{', warm-up' * value.warmup}")
 
     def _click(self, x: float) -> None:
@@ -236,7 +276,7 @@ class FrameGraph(Graph):
     """What the frames of the last minute measured, as it goes on."""
 
     def __init__(self, name: str, title: str, what: str) -> None:
-        super().__init__(name, title, what)
+        super().__init__(name, title, what, "last minute")
         self._recent = Recent()
         self._shown: tuple[list[float], list[float], list[float]] = ([], [], [])
         self._found = Figures(None, None, None)
@@ -260,7 +300,11 @@ class FrameGraph(Graph):
         x, y = np.repeat(ago, 2), np.empty(2 * len(ago))
         y[0::2], y[1::2] = least, most
         self._curve.setData(x, y)
-        self.reach(float(np.nanmin(least)), float(np.nanmax(most)))
+        bottom = self.limits.least_p5 or 0.0
+        self.reach(
+            max(float(np.nanmin(least)), FAR_OUT * bottom),
+            min(float(np.nanmax(most)), FAR_OUT * self.limits.p95),
+        )
 
     def figure(self, values: Sequence[float]) -> None:
         """Percentiles of these; for a human's eye, not at every tick."""
@@ -271,7 +315,7 @@ class FrameGraph(Graph):
     def restyle(self) -> None:
         super().restyle()
         if hasattr(self, "_curve"):
-            self._curve.setPen(pg.mkPen(theme().colour("accent"), width=1))
+            self._curve.setPen(self.pen("accent"))
 
     def _point(self, x: float | None) -> None:
         ago, least, most = self._shown
@@ -281,12 +325,17 @@ class FrameGraph(Graph):
             return
         n = int(np.argmin(np.abs(np.array(ago) - x)))
         if least[n] == least[n]:  # not nan
-            self.say(f"{-ago[n]:.1f} s ago: {least[n]:.0f} to {most[n]:.0f} ms")
+            self.say(f"{-ago[n]:.1f} s ago: {_signed(least[n])} to {_signed(most[n])} ms")
+
+
+def _signed(ms: float) -> str:
+    """With a minus that is as wide as a digit."""
+    return f"{ms:.0f}".replace("-", MINUS)
 
 
 def _promised(limits: Limits) -> str:
     if limits.least_p5 is not None:
-        return f"Promised: within {limits.least_p5:.0f} and +{limits.p95:.0f} ms"
+        return f"Promised: between {_signed(limits.least_p5)} and {limits.p95:.0f} ms"
     p50 = "" if limits.p50 is None else f"p50 {limits.p50:.0f}, "
     return f"Promised: {p50}p95 {limits.p95:.0f} ms"
 
@@ -297,5 +346,5 @@ def _promises(limits: Limits) -> list[tuple[float, str]]:
     if limits.p50 is not None:
         found.append((limits.p50, f"p50 limit {limits.p50:.0f}"))
     if limits.least_p5 is not None:
-        found.append((limits.least_p5, f"limit {limits.least_p5:.0f}"))
+        found.append((limits.least_p5, f"limit {_signed(limits.least_p5)}"))
     return found

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QStandardPaths, Qt, QTimer
 from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
     QHideEvent,
     QImage,
+    QImageWriter,
     QKeySequence,
     QPainter,
     QResizeEvent,
@@ -113,6 +116,7 @@ class LatencyPage(Page):
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(step)
+        theme().changed.connect(self._arrange)
         self._refresh()
 
     # -- what it is told -------------------------------------------------------------------------
@@ -195,8 +199,11 @@ class LatencyPage(Page):
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._timer.stop()
+        self._note.hide()
 
     def _tick(self) -> None:
+        if self.window().isMinimized():
+            return
         self._ticks += 1
         now_s = time.monotonic()
         for name, graph in self._frame_graphs.items():
@@ -281,8 +288,8 @@ class LatencyPage(Page):
         self._note.setText(outcome.words)
         self._note.setProperty("kind", "quiet" if outcome.well else "error")
         self._note.style().polish(self._note)
-        self._note.setAccessibleName(outcome.words)
         self._note.show()
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._note, outcome.words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,12 +314,11 @@ def _save(file: str, write: Callable[[Path], None]) -> _Saved:
 
 def _write_png(path: Path, picture: QImage) -> None:
     """Raises OSError."""
-    with path.open("wb") as file:
-        coded = QByteArray()
-        buffer = QBuffer(coded)
-        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        picture.save(buffer, b"PNG")
-        file.write(coded.data())
+    coded = QByteArray()
+    buffer = QBuffer(coded)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    QImageWriter(buffer, QByteArray(b"png")).write(picture)
+    path.write_bytes(coded.data())
 
 
 class _Waiting(QFrame):

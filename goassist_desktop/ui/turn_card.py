@@ -8,17 +8,18 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QWidget
 
 from goassist_desktop.latency_log import CONTRACT, Overrun, overruns
+from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.ui.kit import column, label, row
 from goassist_desktop.ui.theme import GAP, theme
 from goassist_desktop.ui.tinted import Tinted
-from goassist_desktop.ui.waterfall import Waterfall, long, title
+from goassist_desktop.ui.waterfall import WORDS, Waterfall, long, title
 
 STAGES: Final = {
     "recognition": "Recognition",
     "llm_ttft": "The first token",
     "first_clause": "The first clause",
-    "decision_delay": "The decision",
+    "decision_delay": "The wait for the decision",
     "clause_to_audio": "The way from clause to audio",
 }
 OUTCOMES: Final = {
@@ -27,6 +28,7 @@ OUTCOMES: Final = {
     "refused": "refused",
     "failed": "failed",
 }
+FIGURES_PX: Final = 168
 FIRST_TEXT: Final = (
     "Say something. After the first answer you see here, to the millisecond, "
     "where the time between your last sound and the first of the answer went."
@@ -38,7 +40,7 @@ def blame(found: Overrun) -> str:
     """A sentence."""
     late = " after the decision" if found.latency == "ttfa" else ""
     took = f"{STAGES[found.stage]} took {long(found.took_ms)}{late}"
-    return f"{took}, {long(found.over_ms)} over its share of {title(found.latency)}."
+    return f"{took}, {long(found.over_ms)} over its share of the {WORDS[found.latency]}."
 
 
 def summary(turn: TurnClosed, number: int) -> str:
@@ -76,20 +78,22 @@ class BigFigure(QWidget):
         heading.setToolTip(what)
         figure = row(self._figure, self._unit, 1, gap=6)
         figure.setAlignment(self._unit, Qt.AlignmentFlag.AlignBottom)
-        self._unit.setContentsMargins(0, 0, 0, theme().px(5))
         self.setLayout(column(heading, figure, self._told, gap=0))
 
-    def show_ms(self, ms: float | None) -> None:
+    def show_ms(self, ms: float | None, why_not: str) -> None:
+        """`why_not`: what to say when there is none."""
         self._unit.setVisible(ms is not None)
-        over = ms is not None and ms > self._limit
+        self._unit.setContentsMargins(0, 0, 0, theme().px(5))
         limit = f"limit {self._limit:.0f} ms"
         if ms is None:
             self._figure.tell("–")
-            self._told.tell(f"not heard, {limit}")
+            self._told.tell(f"{why_not}, {limit}")
+        elif ms <= self._limit:
+            self._figure.tell(f"{ms:.0f}", "text")
+            self._told.tell(limit)
         else:
-            self._figure.tell(f"{ms:.0f}", "error" if over else "text")
-            more = f"{ms - self._limit:.0f} ms over the " if over else ""
-            self._told.tell(more + limit, "error" if over else "quiet")
+            self._figure.tell(f"{ms:.0f}", "error")
+            self._told.tell(f"{limit}, {ms - self._limit:.0f} over", "error")
 
 
 class TurnCard(QFrame):
@@ -101,6 +105,7 @@ class TurnCard(QFrame):
         self._number = 0
         self._gap = BigFigure("response_gap", "From your last sound to the first of the answer")
         self._ttfa = BigFigure("ttfa", "From the decision that you had finished to that sound")
+        self._cut = BigFigure("barge_in", "From your first sound over the reply to its silence")
         self._name = label("", "large")
         self._tags = [Tinted() for _ in range(4)]
         self._blame = [label("", wrap=True) for _ in range(2)]
@@ -109,7 +114,7 @@ class TurnCard(QFrame):
             column(label("Nothing measured yet", "large"), label(FIRST_TEXT, "quiet", wrap=True))
         )
         self._figures = QWidget()
-        self._figures.setLayout(column(self._gap, self._ttfa, 1, gap=2 * GAP))
+        self._figures.setLayout(column(self._gap, self._ttfa, self._cut, 1, gap=2 * GAP))
         self._figures.hide()
         self._head = QWidget()
         self._head.setLayout(row(self._name, *self._tags, 1))
@@ -134,8 +139,12 @@ class TurnCard(QFrame):
         self._head.show()
         self._figures.show()
         self._name.setText(f"Turn {number}")
-        self._gap.show_ms(turn.intervals_ms["response_gap"])
-        self._ttfa.show_ms(turn.intervals_ms["ttfa"])
+        heard = turn.marks_ms[mark.FIRST_AUDIO] is not None
+        self._gap.show_ms(turn.intervals_ms["response_gap"], "typed" if heard else "not heard")
+        self._ttfa.show_ms(turn.intervals_ms["ttfa"], "not heard")
+        self._cut.setVisible(bool(turn.barge_ins))
+        self._cut.show_ms(max((b.latency_ms for b in turn.barge_ins), default=None), "none")
+        self._figures.setFixedWidth(theme().px(FIGURES_PX))
         self._show_tags(turn)
         found = overruns(turn)
         for n, line in enumerate(self._blame):
@@ -149,12 +158,11 @@ class TurnCard(QFrame):
     def _show_tags(self, turn: TurnClosed) -> None:
         badly, plain = ("error", "error_soft"), ("quiet", "raised")
         wrong = turn.outcome in ("refused", "failed")
-        late = any(b.latency_ms > CONTRACT["barge_in"].p95 for b in turn.barge_ins)
         silent = f"{long(turn.starved_ms)} of silence in the reply" if turn.starved_ms else ""
         told = (
             ("warm-up" if turn.warmup else "warm", plain),
             (OUTCOMES[turn.outcome], badly if wrong else plain),
-            (_barge_ins(turn), badly if late else plain),
+            (_barge_ins(turn), plain),
             (silent, badly),
         )
         for tag, (words, colours) in zip(self._tags, told, strict=True):
@@ -167,10 +175,11 @@ class TurnCard(QFrame):
 
 
 def _barge_ins(turn: TurnClosed) -> str:
-    match turn.barge_ins:
-        case ():
+    outcomes = ", ".join(barge_in.outcome for barge_in in turn.barge_ins)
+    match len(turn.barge_ins):
+        case 0:
             return ""
-        case (only,):
-            return f"barge-in {long(only.latency_ms)}, {only.outcome}"
+        case 1:
+            return f"barge-in, {outcomes}"
         case several:
-            return f"{len(several)} barge-ins, slowest {long(max(b.latency_ms for b in several))}"
+            return f"{several} barge-ins: {outcomes}"

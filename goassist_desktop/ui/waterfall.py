@@ -33,7 +33,7 @@ from goassist_desktop.ui.theme import GAP, theme
 STAGES: Final = ("speech", "recognition", "llm_ttft", "first_clause", "clause_to_audio", "reply")
 SPANS: Final = ("head_start", "ttfa", "response_gap")
 ROWS: Final = STAGES + SPANS
-WORDS: Final = NAMES | {"speech": "you", "reply": "reply"}
+WORDS: Final = NAMES | {"speech": "you", "reply": "reply", "barge_in": "barge-in"}
 ROW_PX: Final = 27
 BAR_PX: Final = 15
 HEAD_PX: Final = 24
@@ -205,14 +205,15 @@ class Waterfall(QWidget):
         widest = max(painter.fontMetrics().horizontalAdvance(title(name)) for name in names)
         left, right = float(widest + theme().px(3 * GAP)), float(self.width() - theme().px(GAP))
         bottom = self._row(names[-1]).bottom()
-        drawing = _Drawing(painter, self._moments, self._moments.scale(left, right), self._turn)
+        scale = self._moments.scale(left, right)
+        drawing = _Drawing(painter, self._moments, scale, self._turn, self._blamed)
         drawing.ground(left, right, float(theme().px(HEAD_PX)), bottom)
         for name in names:
             row = self._row(name)
             words = QRectF(theme().px(GAP), row.top(), left, row.height())
             drawing.text(words, title(name), "quiet")
         for bar in self._moments.bars:
-            drawing.stage(self._row(bar.name), bar, bar.name in self._blamed)
+            drawing.stage(self._row(bar.name), bar)
         drawing.speech(self._row("speech"))
         drawing.reply(self._row("reply"))
         if self._turn is not None:
@@ -229,13 +230,19 @@ class _Drawing:
     """One picture of a waterfall, while it is being painted."""
 
     def __init__(
-        self, painter: QPainter, moments: Moments, scale: Scale, turn: TurnClosed | None
+        self,
+        painter: QPainter,
+        moments: Moments,
+        scale: Scale,
+        turn: TurnClosed | None,
+        blamed: frozenset[str],
     ) -> None:
         self._painter = painter
         self._moments = moments
         self._x = scale.x
         self._right = scale.points[-1][1]
         self._turn = turn
+        self._blamed = blamed
         self._strength = 1.0 if turn else 0.45
         self._metrics = QFontMetricsF(painter.font())
 
@@ -263,7 +270,7 @@ class _Drawing:
         ticks = [n * step for n in range(int(waited // step) + 1)]
         for ms in ticks:
             if ms:
-                self._line(ms, top, bottom, QPen(style.colour("line"), 1))
+                self._line(ms, top, bottom, QPen(style.colour("outline", 0.4), 1))
             label = f"{ms} ms" if ms else "0"
             middle = self._x(ms)
             where = QRectF(middle - room, bottom + 4, 2 * room, style.px(AXIS_PX) - 4)
@@ -283,17 +290,19 @@ class _Drawing:
             align = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
             self.text(where, "Endpoint", "quiet", align)
         if decided is not None and moments.decision is not None:
-            pen = QPen(style.colour("text", self._strength), 1.5)
+            ink = "warning" if "decision_delay" in self._blamed else "text"
+            pen = QPen(style.colour(ink, self._strength), 1.5)
             self._line(moments.decision, top - 4, bottom, pen)
             words = "Endpoint and decision" if together else "Decision"
             wide = self._metrics.horizontalAdvance(words)
             left = min(
                 decided + (near if ended and not together else -wide / 2), self._right - wide
             )
-            self.text(QRectF(left, 0, wide + 2, head.height()), words, "text")
+            self.text(QRectF(left, 0, wide + 2, head.height()), words, ink)
 
-    def stage(self, row: QRectF, bar: Bar, blamed: bool) -> None:
+    def stage(self, row: QRectF, bar: Bar) -> None:
         """The work before the decision hatched, the rest full."""
+        blamed = bar.name in self._blamed
         ink = theme().colour("warning" if blamed else "accent", self._strength)
         whole = self._bar(row, bar.start_ms, bar.end_ms)
         split = self._x(bar.start_ms + bar.ahead_ms) if bar.ahead_ms else whole.left()
