@@ -237,7 +237,7 @@ class Sound:
             "output": audio.output_device,
         }
         self._probe: Probe | None = None
-        self._old: list[Probe] = []
+        self._stopped: Probe | None = None
 
     @property
     def probe(self) -> Probe | None:
@@ -249,7 +249,7 @@ class Sound:
 
     def want(self, wanted: bool) -> None:
         if wanted and self._probe is None:
-            self._probe = Probe(self._card)
+            self._probe = Probe(self._card, self._stopped)
             self._probe.start(self.names["input"], self.names["output"])
         elif not wanted:
             self.close()
@@ -262,14 +262,12 @@ class Sound:
     def close(self) -> None:
         if self._probe is not None:
             self._probe.stop()
-            self._old.append(self._probe)
-            self._probe = None
+            self._stopped, self._probe = self._probe, None
 
     @property
     def closed(self) -> bool:
         """Whether all devices are free."""
-        self._old = [probe for probe in self._old if not probe.ended]
-        return self._probe is None and not self._old
+        return self._probe is None and (self._stopped is None or self._stopped.ended)
 
 
 # -- the steps -------------------------------------------------------------------------------------
