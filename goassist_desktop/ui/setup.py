@@ -89,6 +89,7 @@ class Setup(QWidget):
         self.setProperty("kind", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Set-up")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._assistant, self._services = assistant, services
         self._sound = Sound(services)
         steps = (
@@ -203,7 +204,11 @@ class Setup(QWidget):
         action = step.action()
         last = self.step + 1 == len(self._steps)
         self._next.setText(action or ("Start talking" if last else "Continue"))
+        if not step.ready and self._next.hasFocus():
+            self.setFocus()  # not on to what leaves the set-up
         self._next.setEnabled(step.ready)
+        if step.ready and self.hasFocus():
+            self._next.setFocus()
         other = step.again() if not action else "" if last else "Not now"
         self._other.setText(other)
         self._other.setVisible(bool(other))
@@ -503,9 +508,8 @@ def echo_in_words(echo: Echo) -> tuple[Literal["check", "warning"], str]:
             "check",
             "The loudspeaker is hardly heard at the microphone, and nothing of it stays.",
         )
-    return "check", (
-        f"The loudspeaker is heard at the microphone; {echo.removed_db:.0f} dB of it are removed."
-    )
+    removed = f"{echo.removed_db:.0f}" if echo.removed_db < 60 else "more than 60"
+    return "check", f"The loudspeaker is heard at the microphone; {removed} dB of it are removed."
 
 
 class Ready(Step):
