@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -151,6 +151,16 @@ class Setup(QWidget):
         self._looking.stop()
         self._sound.close()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._ended:
+            self._listen_if_wanted()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody is listened to by what can not be seen; and the program may be about to end."""
+        super().hideEvent(event)
+        self.close_devices()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = event.key()
         if key == Qt.Key.Key_Escape:
@@ -166,15 +176,18 @@ class Setup(QWidget):
     def _go(self, to: int) -> None:
         self._stack.setCurrentIndex(to)
         self._dots.show_place(to)
-        step = self._steps[to]
-        self._sound.want(step.listens)
-        if step.listens:
+        self._listen_if_wanted()
+        self._steps[to].enter()
+        self._show_buttons()
+        self._next.setFocus()
+
+    def _listen_if_wanted(self) -> None:
+        listens = self._steps[self.step].listens
+        self._sound.want(listens)
+        if listens:
             self._looking.start()
         else:
             self._looking.stop()
-        step.enter()
-        self._show_buttons()
-        self._next.setFocus()
 
     def _forward(self) -> None:
         if self.step + 1 < len(self._steps):

@@ -347,6 +347,19 @@ def test_another_microphone_is_used_at_once_and_kept(
 
 
 @pytest.mark.usefixtures("all_here")
+def test_nobody_is_listened_to_while_it_is_hidden(
+    qtbot: QtBot, begin: Begin, card: RoomCard
+) -> None:
+    made = begin()
+    go_to(qtbot, made, MICROPHONE)
+    listening(qtbot, card)
+    made.hide()
+    qtbot.waitUntil(lambda: card.open_now == 0)
+    made.show()
+    listening(qtbot, card)
+
+
+@pytest.mark.usefixtures("all_here")
 def test_without_a_microphone_it_says_so_and_goes_on_by_itself(
     qtbot: QtBot, begin: Begin, card: RoomCard
 ) -> None:
