@@ -153,6 +153,7 @@ class ModelRow(QWidget):
         self._sure = action("Remove", "danger", self._do_remove)
         self._keep = action("Keep", "plain", lambda: self._ask(False))
         self._more = action("Details", "link", self._show_details)
+        self._more.setStyleSheet("padding-left: 0")
 
         name, _, self._kind = model.title.rstrip(")").partition(" (")
         head = row(label(name, "large"), self._chip, 1, gap=GAP + 4)
@@ -166,9 +167,8 @@ class ModelRow(QWidget):
         coming.setContentsMargins(0, GAP, 0, 0)
         self._coming.setLayout(coming)
         words.addWidget(self._coming)
-        failure = row(self._fault, self._more)
-        failure.setStretch(0, 1)
-        words.addLayout(failure)
+        words.addWidget(self._fault)
+        words.addLayout(row(self._more, 1))
         words.addWidget(self._details)
         words.addWidget(self._question)
         buttons = row(
@@ -196,12 +196,10 @@ class ModelRow(QWidget):
     def show_offer(self, offer: Offer, item: Item | None) -> None:
         self._offer = offer
         model = offer.model
-        facts = [size_in_words(model.size), f"{model.licence}: {licence_in_words(model.licence)}"]
-        if offer.fit == "well":
-            facts.insert(1, "fits this machine well")
-        if self._kind:
-            facts.append(self._kind)
-        self._facts.setText(" · ".join(facts))
+        facts = [size_in_words(model.size), self._kind]
+        facts += ["fits this machine well"] if offer.fit == "well" else []
+        facts += [f"{model.licence}: {licence_in_words(model.licence)}"]
+        self._facts.setText(" · ".join(filter(None, facts)))
         self.show_item(item)
 
     def show_item(self, item: Item | None) -> None:

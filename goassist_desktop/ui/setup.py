@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -89,6 +89,7 @@ class Setup(QWidget):
         self.setProperty("kind", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Set-up")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._assistant, self._services = assistant, services
         self._sound = Sound(services)
         steps = (
@@ -150,6 +151,16 @@ class Setup(QWidget):
         self._looking.stop()
         self._sound.close()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._ended:
+            self._listen_if_wanted()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody is listened to by what can not be seen; and the program may be about to end."""
+        super().hideEvent(event)
+        self.close_devices()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = event.key()
         if key == Qt.Key.Key_Escape:
@@ -165,15 +176,18 @@ class Setup(QWidget):
     def _go(self, to: int) -> None:
         self._stack.setCurrentIndex(to)
         self._dots.show_place(to)
-        step = self._steps[to]
-        self._sound.want(step.listens)
-        if step.listens:
+        self._listen_if_wanted()
+        self._steps[to].enter()
+        self._show_buttons()
+        self._next.setFocus()
+
+    def _listen_if_wanted(self) -> None:
+        listens = self._steps[self.step].listens
+        self._sound.want(listens)
+        if listens:
             self._looking.start()
         else:
             self._looking.stop()
-        step.enter()
-        self._show_buttons()
-        self._next.setFocus()
 
     def _forward(self) -> None:
         if self.step + 1 < len(self._steps):
@@ -203,7 +217,11 @@ class Setup(QWidget):
         action = step.action()
         last = self.step + 1 == len(self._steps)
         self._next.setText(action or ("Start talking" if last else "Continue"))
+        if not step.ready and self._next.hasFocus():
+            self.setFocus()  # not on to what leaves the set-up
         self._next.setEnabled(step.ready)
+        if step.ready and self.hasFocus():
+            self._next.setFocus()
         other = step.again() if not action else "" if last else "Not now"
         self._other.setText(other)
         self._other.setVisible(bool(other))
@@ -237,7 +255,7 @@ class Sound:
             "output": audio.output_device,
         }
         self._probe: Probe | None = None
-        self._old: list[Probe] = []
+        self._stopped: Probe | None = None
 
     @property
     def probe(self) -> Probe | None:
@@ -249,7 +267,7 @@ class Sound:
 
     def want(self, wanted: bool) -> None:
         if wanted and self._probe is None:
-            self._probe = Probe(self._card)
+            self._probe = Probe(self._card, self._stopped)
             self._probe.start(self.names["input"], self.names["output"])
         elif not wanted:
             self.close()
@@ -262,14 +280,12 @@ class Sound:
     def close(self) -> None:
         if self._probe is not None:
             self._probe.stop()
-            self._old.append(self._probe)
-            self._probe = None
+            self._stopped, self._probe = self._probe, None
 
     @property
     def closed(self) -> bool:
         """Whether all devices are free."""
-        self._old = [probe for probe in self._old if not probe.ended]
-        return self._probe is None and not self._old
+        return self._probe is None and (self._stopped is None or self._stopped.ended)
 
 
 # -- the steps -------------------------------------------------------------------------------------
@@ -505,9 +521,8 @@ def echo_in_words(echo: Echo) -> tuple[Literal["check", "warning"], str]:
             "check",
             "The loudspeaker is hardly heard at the microphone, and nothing of it stays.",
         )
-    return "check", (
-        f"The loudspeaker is heard at the microphone; {echo.removed_db:.0f} dB of it are removed."
-    )
+    removed = f"{echo.removed_db:.0f}" if echo.removed_db < 60 else "more than 60"
+    return "check", f"The loudspeaker is heard at the microphone; {removed} dB of it are removed."
 
 
 class Ready(Step):

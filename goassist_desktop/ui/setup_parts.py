@@ -177,8 +177,8 @@ class EchoFigure(QWidget):
         whole = self.width() - left - right
         for place, (words, db, ink) in enumerate(
             (
-                ("At the microphone", echo.heard_db, "quiet"),
-                ("After cancellation", echo.left_db, "accent"),
+                ("At the microphone", max(echo.heard_db, self._FLOOR_DB), "quiet"),
+                ("After cancellation", max(echo.left_db, self._FLOOR_DB), "accent"),
             )
         ):
             line = self.height() / 2
@@ -187,7 +187,7 @@ class EchoFigure(QWidget):
             flags = Qt.AlignmentFlag.AlignVCenter
             painter.drawText(QRectF(0, top, left, line), flags | Qt.AlignmentFlag.AlignLeft, words)
             numbers = QRectF(self.width() - right, top, right, line)
-            painter.drawText(numbers, flags | Qt.AlignmentFlag.AlignRight, f"{db:.0f} dB")
+            painter.drawText(numbers, flags | Qt.AlignmentFlag.AlignRight, _decibel(db))
             bar = QRectF(left, top + (line - height) / 2, whole, height)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(style.colour("raised"))
@@ -201,6 +201,10 @@ class EchoFigure(QWidget):
     def _restyle(self) -> None:
         self.updateGeometry()
         self.update()
+
+
+def _decibel(db: float) -> str:
+    return f"{db:.0f} dB".replace("-", "\N{MINUS SIGN}")
 
 
 class Look(QAbstractButton):

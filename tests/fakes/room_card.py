@@ -31,6 +31,7 @@ class RoomCard:
         self.broken = ""
         """What opening a device says; empty: it works."""
         self._streams: _Streams | None = None
+        self.passed_s = 0.0
 
     def devices(self) -> list[SoundDevice]:
         assert not self.open_now, "devices are looked for while some are open"
@@ -45,9 +46,12 @@ class RoomCard:
         if self.broken:
             raise DeviceFailed(self.broken)
         self.opened.append(devices)
+        streams = self._streams = _Streams(self, pull, arrived)
         self.open_now += 1
-        self._streams = _Streams(self, pull, arrived)
-        return self._streams
+        return streams
+
+    def now(self) -> float:
+        return self.passed_s
 
     def pass_time(self, seconds: float, said: Samples | None = None) -> None:
         """Let so much be heard, with somebody saying `said` (n,) at 48 kHz from its start on."""
@@ -92,7 +96,8 @@ class _Microphone(Ring):
         arrived: Callable[[], None],
     ) -> None:
         super().__init__(DEVICE_RATE_HZ)
-        self._reference, self._pull, self._arrived = reference, pull, arrived
+        self._card, self._reference = card, reference
+        self._pull, self._arrived = pull, arrived
         response = card.room.echo_response(DEVICE_RATE_HZ)
         self._echo = None if response is None else Convolver(response, DEVICE_BLOCK_SAMPLES)
         self._noise = 10 ** (card.noise_db / 20)
@@ -117,6 +122,7 @@ class _Microphone(Ring):
     def read(self, count: int) -> Samples | None:
         if not self._allowed.acquire(blocking=False):
             return None
+        self._card.passed_s += 0.01
         played = self._pull(count)
         self._reference.render(played)
         heard = self._random.standard_normal(count) * self._noise

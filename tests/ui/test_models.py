@@ -137,7 +137,7 @@ def test_every_model_is_there_with_what_it_means(page: ModelsPage) -> None:
     assert "In use" in words(used) and not buttons(used)
     base = row(page, BASE)
     assert "Not here" in words(base) and list(buttons(base)) == ["Get"]
-    assert "148 MB · fits this machine well · MIT: Free for everyone" in words(base)
+    assert "148 MB · CTranslate2 · fits this machine well · MIT: Free for everyone" in words(base)
     assert "16.0 GB of memory" in words(page)
 
 

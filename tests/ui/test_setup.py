@@ -347,6 +347,19 @@ def test_another_microphone_is_used_at_once_and_kept(
 
 
 @pytest.mark.usefixtures("all_here")
+def test_nobody_is_listened_to_while_it_is_hidden(
+    qtbot: QtBot, begin: Begin, card: RoomCard
+) -> None:
+    made = begin()
+    go_to(qtbot, made, MICROPHONE)
+    listening(qtbot, card)
+    made.hide()
+    qtbot.waitUntil(lambda: card.open_now == 0)
+    made.show()
+    listening(qtbot, card)
+
+
+@pytest.mark.usefixtures("all_here")
 def test_without_a_microphone_it_says_so_and_goes_on_by_itself(
     qtbot: QtBot, begin: Begin, card: RoomCard
 ) -> None:
@@ -376,6 +389,26 @@ def test_a_microphone_that_is_pulled_out_is_waited_for(
 
 
 @pytest.mark.usefixtures("all_here")
+def test_enter_while_the_melody_plays_does_not_leave_the_set_up(
+    qtbot: QtBot, begin: Begin, card: RoomCard
+) -> None:
+    made = begin()
+    go_to(qtbot, made, LOUDSPEAKER)
+    listening(qtbot, card)
+    qtbot.waitUntil(buttons(made)["Play the melody"].isEnabled)
+    buttons(made)["Play the melody"].setFocus()
+    qtbot.keyClick(made, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not buttons(made)["Play the melody"].isEnabled())
+    assert made.focusWidget() is made
+    qtbot.keyClick(made, Qt.Key.Key_Return)
+    assert made.step == LOUDSPEAKER and card.open_now == 1
+    card.pass_time(WHOLE_S)
+    qtbot.waitUntil(lambda: "Continue" in buttons(made), timeout=15_000)
+    qtbot.keyClick(made, Qt.Key.Key_Return)
+    assert made.step == READY
+
+
+@pytest.mark.usefixtures("all_here")
 def test_headphones_are_right_and_the_melody_can_be_played_again(
     qtbot: QtBot, begin: Begin, card: RoomCard
 ) -> None:
@@ -396,6 +429,7 @@ def test_headphones_are_right_and_the_melody_can_be_played_again(
     [
         (Echo("removed", -36, -67, 120), "check", "31 dB of it are removed"),
         (Echo("removed", -62, -68, 120), "check", "hardly heard"),
+        (Echo("removed", -30, -100, 120), "check", "more than 60 dB of it"),
         (Echo("unheard", -70, -70, 0), "check", "right with headphones"),
         (Echo("loud", -20, -28, 120), "warning", "Turn the loudspeaker down"),
         (Echo("disturbed", -20, -20, 120), "warning", "Play it again when it is quiet"),

@@ -25,8 +25,8 @@ def noise(count: int, rms_db: float) -> Samples:
 
 
 def heard_in(check: Check, *rooms: Room, said: Samples | None = None, noise_db: float) -> None:
-    """Let a test end. With several rooms the sound jumps from one to the next, four times a
-    second, as it does where samples are lost."""
+    """Let a test end. With several rooms the sound jumps from one to the next every 0.7 s, as
+    it does where samples are lost."""
     echoes = [
         None if (response := room.echo_response(RATE_HZ)) is None else Convolver(response, BLOCK)
         for room in rooms
@@ -39,7 +39,7 @@ def heard_in(check: Check, *rooms: Room, said: Samples | None = None, noise_db: 
         around = [
             np.zeros(BLOCK, np.float32) if echo is None else echo.process(played) for echo in echoes
         ]
-        check.process(mic + around[nth // 25 % len(around)], played)
+        check.process(mic + around[nth // 70 % len(around)], played)
 
 
 def echo_in(*rooms: Room, said: Samples | None = None, noise_db: float = -66) -> Echo:
@@ -73,7 +73,7 @@ def test_an_echo_is_found_and_removed(delay_ms: float) -> None:
     echo = echo_in(Room(delay_ms, -6))
     assert echo.outcome == "removed"
     assert echo.delay_ms == pytest.approx(delay_ms, abs=1)
-    assert echo.heard_db == pytest.approx(-36, abs=2), "6 dB below the melody"
+    assert echo.heard_db == pytest.approx(-34, abs=1), "6 dB below the louder notes"
     assert echo.removed_db > 25
 
 
