@@ -109,9 +109,7 @@ class Window:
         if not found:
             return []
         with sqlite3.connect(f"file:{found[0]}?mode=ro", uri=True) as history:
-            return history.execute(
-                "select user_text, heard_text, outcome from turns order by id"
-            ).fetchall()
+            return history.execute("SELECT user, heard, outcome FROM turns ORDER BY id").fetchall()
 
     def wait_for_turns(self, count: int, seconds: float = 60) -> list[tuple[str, str, str]]:
         deadline = time.monotonic() + seconds
