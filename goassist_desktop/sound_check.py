@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -27,9 +28,9 @@ from goassist_desktop.pipeline.endpoints.capture import (
 )
 from goassist_desktop.pipeline.endpoints.local import SWITCH_S
 from goassist_desktop.pipeline.endpoints.ring import Ring
-from goassist_desktop.pipeline.endpoints.sound_card import SoundDevice
+from goassist_desktop.pipeline.endpoints.sound_card import Direction, SoundDevice
 from goassist_desktop.pipeline.endpoints.timeline import CaptureClock, RenderReference
-from goassist_desktop.pipeline.errors import GoAssistError
+from goassist_desktop.pipeline.errors import DeviceFailed, GoAssistError
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, BLOCK_MS, Samples
 
 SILENT_DB: Final = -100.0
@@ -294,8 +295,8 @@ class Opened(Protocol):
     def mic(self) -> Ring: ...
     @property
     def reference(self) -> RenderReference: ...
-    def fault(self, now: float) -> str | None: ...
-    def close(self) -> bool: ...
+    def fault(self, now: float) -> tuple[Direction, str] | None: ...
+    def close(self) -> None: ...
 
 
 class Card(Protocol):
@@ -330,12 +331,13 @@ class SoundCard:
         arrived: Callable[[], None],
     ) -> Opened:
         microphone, loudspeaker = devices
-        return sound_card.Streams(
-            sound_card.find_device("input", microphone or None),
-            sound_card.find_device("output", loudspeaker or None),
-            pull,
-            arrived,
-        )
+        streams = sound_card.Streams(pull, arrived)
+        with ExitStack() as cleanup:
+            cleanup.callback(streams.close)
+            streams.open("output", sound_card.find_device("output", loudspeaker or None))
+            streams.open("input", sound_card.find_device("input", microphone or None))
+            cleanup.pop_all()
+        return streams
 
     def now(self) -> float:
         return time.monotonic()
@@ -401,9 +403,15 @@ class Probe:
                 self._listen(streams, check)
             finally:
                 self.check = None
-                streams.close()
+                self._close(streams)
             if self.fault:
                 self._change.wait(RETRY_S)
+
+    def _close(self, streams: Opened) -> None:
+        try:
+            streams.close()
+        except DeviceFailed as error:  # the sound system hangs: it is tried again, as all is
+            self.fault = str(error)
 
     def _listen(self, streams: Opened, check: Check) -> None:
         """Until other devices are wanted, or these fail."""
@@ -430,6 +438,6 @@ class Probe:
             now = time.monotonic()
             if now - watched >= WATCH_S:
                 watched = now
-                self.fault = streams.fault(now) or ""
-                if self.fault:
+                if fault := streams.fault(now):
+                    self.fault = fault[1]
                     return

@@ -10,7 +10,7 @@ import numpy as np
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_BLOCK_SAMPLES, DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.ring import Ring
 from goassist_desktop.pipeline.endpoints.room import Convolver, Room
-from goassist_desktop.pipeline.endpoints.sound_card import SoundDevice
+from goassist_desktop.pipeline.endpoints.sound_card import Direction, SoundDevice
 from goassist_desktop.pipeline.endpoints.timeline import RenderReference
 from goassist_desktop.pipeline.errors import DeviceFailed
 from goassist_desktop.pipeline.frames import Samples
@@ -77,12 +77,11 @@ class _Streams:
         self.reference = RenderReference()
         self.mic = _Microphone(card, self.reference, pull, arrived)
 
-    def fault(self, now: float) -> str | None:
-        return "the microphone 'USB Headset' stopped" if self.gone else None
+    def fault(self, now: float) -> tuple[Direction, str] | None:
+        return ("input", "the microphone 'USB Headset' stopped") if self.gone else None
 
-    def close(self) -> bool:
+    def close(self) -> None:
         self._card.open_now -= 1
-        return True
 
 
 class _Microphone(Ring):
