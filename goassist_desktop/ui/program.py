@@ -195,6 +195,7 @@ class Program(QObject):
             self.window.cover(first)
         else:
             self.assistant.start()
+        self._settings_page()  # while nobody talks: it takes some 50 ms
 
     # -- what happens ----------------------------------------------------------------------------
 
