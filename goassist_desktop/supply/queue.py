@@ -168,6 +168,12 @@ class PullQueue:
             return
         except GoAssistError as error:
             self._set(stop, name, phase="failed", fault=str(error), rate=0.0)
+        except BaseException as error:
+            with self._lock:
+                self._thread = None  # another try begins another one
+                self._items[name] = Item(name, "failed", fault=f"a bug: {error!r}")
+            self._tell()
+            raise
         else:
             self._note_done(name, size)
 

@@ -18,6 +18,11 @@ WIDTH_PX: Final = 600
 SIDE_PX: Final = 184
 
 
+def centred(made: QLabel) -> QLabel:
+    made.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+    return made
+
+
 class Finding(QWidget):
     """A sentence with a tick or a warning sign before it; keeps its place while empty."""
 

@@ -18,8 +18,9 @@ from goassist_desktop.pipeline.endpoints.room import Room
 from goassist_desktop.sound_check import WHOLE_S, Echo
 from goassist_desktop.supply.pull import Progress, PullCancelled, PullFailed
 from goassist_desktop.ui.models import Downloads
-from goassist_desktop.ui.setup import Services, Setup, echo_in_words, needed
+from goassist_desktop.ui.setup import Services, Setup, needed
 from goassist_desktop.ui.setup_parts import Look
+from goassist_desktop.ui.setup_steps import echo_in_words
 from goassist_desktop.ui.theme import LIGHT, theme
 from tests.fakes.assistant import ScriptedAssistant
 from tests.fakes.room_card import RoomCard

@@ -271,6 +271,19 @@ def test_a_failure_is_told_and_another_try_works(
     assert queue.items()["small"].fault == ""
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_does_not_stop_the_queue_for_ever(
+    queue: PullQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(weights, "pull", lambda *_, **__: 1 / 0)
+        queue.add("small")
+        until(lambda: phase(queue, "small") == "failed")
+        assert "ZeroDivisionError" in queue.items()["small"].fault
+    queue.add("small")
+    until(lambda: phase(queue, "small") == "done")
+
+
 def test_it_closes_at_once_though_the_network_stands_still(queue: PullQueue, hub: Hub) -> None:
     hub.hold_after = 500_000
     queue.add("big")
