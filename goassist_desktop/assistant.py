@@ -100,14 +100,15 @@ class LocalAssistant:
         self._wanted = threading.Event()  # there is something to do
         self._closing = False
         self._muted = False
-        self._greeted = False
+        self._greeting = config.persona.greeting  # until it was said
         self._thread: threading.Thread | None = None
         self._kept = KeptSession()
         self._held: _Held | None = None
 
     # -- ports.Assistant -------------------------------------------------------------------------
 
-    def start(self) -> None:
+    def start(self, greeting: str = "") -> None:
+        self._greeting = greeting or self._greeting
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._live, name="conversation", daemon=True)
@@ -243,9 +244,9 @@ class LocalAssistant:
             over.set()  # said before there was anybody to hear it
         if self._muted:
             made_of.ask(session.mute, True)
-        if not self._greeted and config.persona.greeting:
-            made_of.ask(session.greet, config.persona.greeting)
-        self._greeted = True
+        if self._greeting:
+            made_of.ask(session.greet, self._greeting)
+            self._greeting = ""
         services = (
             *companions(config, session, made_of.publish),
             *self._venue.beside(session, endpoint),

@@ -49,8 +49,9 @@ class Assistant(Protocol):
     Every method may be called from any thread and returns at once; what comes of it is published.
     """
 
-    def start(self) -> None:
-        """Load the engines and begin to listen. Ends in Ready or Unable."""
+    def start(self, greeting: str = "") -> None:
+        """Load the engines and begin to listen. Ends in Ready or Unable. The greeting is said
+        first; without one, the persona's."""
 
     def use(self, config: Config) -> None:
         """Go on with these settings. Only what they change is made anew: devices are switched in

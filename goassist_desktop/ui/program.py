@@ -22,6 +22,7 @@ from goassist_desktop.history_store import HistoryStore
 from goassist_desktop.pipeline.errors import ConfigError
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.sound_check import Card
+from goassist_desktop.supply import offers
 from goassist_desktop.ui import placement, setup
 from goassist_desktop.ui.app_icon import app_icon
 from goassist_desktop.ui.bridge import Bridge
@@ -244,6 +245,8 @@ class Program(QObject):
             self._settings_page().open(SECTIONS[wanted])
         elif wanted == "models":
             self.window.show_view("Models")
+            for model in offers.missing(self.config):
+                self.downloads.queue.add(model.name)
         elif wanted == "retry":
             self.assistant.restart()
         elif wanted == "open-config":

@@ -21,6 +21,7 @@ from goassist_desktop.ui.theme import GAP
 
 LOOK_EVERY_MS: Final = 33
 """How often level and findings are asked for: as often as a moving bar looks smooth."""
+GREETING: Final = "Hello, I am {name}. What can I do for you?"
 LEAVE_EVERY_MS: Final = 20
 LEAVE_LOOKS: Final = 50
 """So often the devices are waited for, until the conversation begins whatever they do."""
@@ -195,7 +196,8 @@ class Setup(QWidget):
         if not self._sound.closed and self._looks < LEAVE_LOOKS:
             return
         self._leaving.stop()
-        self._assistant.start()
+        who = self._services.config.persona
+        self._assistant.start(who.greeting or GREETING.format(name=who.name))
         self.finished.emit()
 
 

@@ -23,8 +23,8 @@ class ScriptedAssistant:
         self._living = Living(1)
         self._began = time.monotonic()
 
-    def start(self) -> None:
-        self.asked.append(("start",))
+    def start(self, greeting: str = "") -> None:
+        self.asked.append(("start", greeting) if greeting else ("start",))
 
     def use(self, config: Config) -> None:
         self.asked.append(("use", config))

@@ -29,6 +29,8 @@ from tests.ui.conftest import SCREENS, Shoot
 
 WELCOME, MICROPHONE, LOUDSPEAKER, READY = range(4)
 
+HELLO = "Hello, I am GoAssist. What can I do for you?"
+
 
 def put(name: str) -> None:
     folder = weights.models_dir() / name
@@ -157,7 +159,7 @@ def test_from_hello_to_the_first_word(
     qtbot.waitUntil(lambda: card.open_now == 0)
     click(qtbot, made, "Start talking")
     qtbot.waitUntil(lambda: finished.count() == 1)
-    assert assistant.asked == [("start",)]
+    assert assistant.asked == [("start", HELLO)]
     assert not needed(state)
 
 
@@ -177,7 +179,7 @@ def test_by_keyboard_alone(qtbot: QtBot, begin: Begin, assistant: ScriptedAssist
     go_to(qtbot, made, READY)
     qtbot.keyClick(made, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: finished.count() == 1)
-    assert assistant.asked == [("start",)]
+    assert assistant.asked == [("start", HELLO)]
 
 
 @pytest.mark.usefixtures("all_here")
@@ -199,7 +201,7 @@ def test_it_can_be_left_at_any_time(
     qtbot.keyClick(made, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: finished.count() == 1)
     assert card.open_now == 0, "the devices are free when the conversation begins"
-    assert assistant.asked == [("start",)]
+    assert assistant.asked == [("start", HELLO)]
     assert not needed(tmp_path / "state" / "setup.json")
 
 
@@ -212,7 +214,7 @@ def test_where_its_end_can_not_be_noted_it_goes_on_all_the_same(
     finished = QSignalSpy(made.finished)
     click(qtbot, made, "Skip set-up")
     qtbot.waitUntil(lambda: finished.count() == 1)
-    assert assistant.asked == [("start",)]
+    assert assistant.asked == [("start", HELLO)]
 
 
 # Models -------------------------------------------------------------------------------------------
@@ -317,7 +319,7 @@ def test_models_that_are_left_out_do_not_hold_anybody_up(
     assert "Get the models (1.2 GB)" in buttons(made)
     click(qtbot, made, "Skip set-up")
     qtbot.waitUntil(lambda: finished.count() == 1)
-    assert assistant.asked == [("start",)], "which says that the models are missing"
+    assert assistant.asked == [("start", HELLO)], "which says that the models are missing"
 
 
 # Sound --------------------------------------------------------------------------------------------
