@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from PySide6.QtCore import QObject
 
 from goassist_desktop.config import Config
@@ -10,9 +12,12 @@ from goassist_desktop.ui.awake import keep_awake
 from goassist_desktop.ui.bridge import Bridge
 from goassist_desktop.ui.ending import Ending
 from goassist_desktop.ui.kiosk import KioskWindow
-from goassist_desktop.ui.program import Parts, application
+from goassist_desktop.ui.ports import AssistantEvent, Ready
+from goassist_desktop.ui.program import Parts, age_s, application
 from goassist_desktop.ui.stage import Stage
 from goassist_desktop.ui.theme import theme
+
+logger = logging.getLogger(__name__)
 
 
 class KioskProgram(QObject):
@@ -27,7 +32,7 @@ class KioskProgram(QObject):
         self.assistant = parts.assistant(config, bridge.post)
         self._stage = Stage(self.assistant, config.persona.head, config.window.captions)
         self.window = KioskWindow(self.assistant, config, self._stage)
-        bridge.happened.connect(self.window.take)
+        bridge.happened.connect(self._take)
         if heartbeat is not None:
             self.window.beat(heartbeat)
         self.window.ended.connect(self.leave)
@@ -42,6 +47,11 @@ class KioskProgram(QObject):
         self.assistant.close()
         self._ending.close()
         return status
+
+    def _take(self, event: AssistantEvent) -> None:
+        if isinstance(event, Ready):
+            logger.info("ready to talk %.2f s after the start", age_s())
+        self.window.take(event)
 
     def leave(self) -> None:
         self.window.let_go()

@@ -185,7 +185,7 @@ class Program(QObject):
 
     def _begin(self) -> None:
         """The window is on the screen: now the heavy things."""
-        logger.info("window shown %.2f s after the start", _age_s())
+        logger.info("window shown %.2f s after the start", age_s())
         state = self._parts.state / SETUP_DONE
         if setup.needed(state):
             services = setup.Services(
@@ -202,7 +202,7 @@ class Program(QObject):
 
     def _take(self, event: AssistantEvent) -> None:
         if isinstance(event, Ready):
-            logger.info("ready to talk %.2f s after the start", _age_s())
+            logger.info("ready to talk %.2f s after the start", age_s())
             self.turns.clear()  # they are counted anew
             self.history.begin(self.config.persona.name)
         if isinstance(event, TurnClosed):
@@ -300,6 +300,6 @@ def application() -> QApplication:
     return made
 
 
-def _age_s() -> float:
+def age_s() -> float:
     """Since the process began."""
     return time.time() - psutil.Process().create_time()
