@@ -199,7 +199,7 @@ def test_a_device_that_is_held_by_another_program_is_had_as_soon_as_it_is_free(
     mic.busy = True
     portaudio.plug(mic, speaker)
     talk = begin()
-    why = "the microphone 'Mic' can not be opened: Device unavailable"
+    why = "the microphone 'Mic' can not be opened: another program may be using it"
     assert talk.said == [("warning", f"{why}; you can type meanwhile")]
     talk.in_real_time()
     mic.busy = False

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from goassist_desktop.pipeline.endpoints.sound_card import (
@@ -17,6 +16,7 @@ from goassist_desktop.pipeline.endpoints.sound_card import (
     Direction,
     Hangs,
     NoDevice,
+    SoundDevice,
     Streams,
     find_device,
     list_devices,
@@ -114,13 +114,13 @@ class Devices:
             asked, self._asked = self._asked, None
             if sleep.noticed(now, wall_clock()):
                 self._begin_anew()
-            if asked is not None:
-                self._switch(asked)
             elif on_time and (fault := self.streams.fault(now)) is not None:
                 direction, what = fault
                 self._notify(Notice("warning", f"{what}: waiting for it to come back"))
                 self._missing[direction] = what
                 self._begin_anew()
+            if asked is not None:
+                self._switch(asked)
             elif self._look_at is not None and now >= self._look_at:
                 self._look()
             else:
@@ -164,18 +164,15 @@ class Devices:
 
     def _plugged_in(self, wanted: Names) -> bool:
         """Whether one of these is there now, and PortAudio does not know."""
-        if not wanted:
-            return False
         try:
-            known, now = list_devices(), list_devices_now(self._stopping)
+            known = list_devices()
+            unknown = {one: name for one, name in wanted.items() if not _among(known, one, name)}
+            if not unknown:
+                return False
+            now = list_devices_now(self._stopping)
         except DeviceFailed:
             return False
-        for direction, name in wanted.items():
-            names = {device.name for device in known if device.channels(direction)}
-            with suppress(ConfigError, NoDevice):
-                if find_device(direction, name, now).name not in names:
-                    return True
-        return False
+        return any(_among(now, one, name) for one, name in unknown.items())
 
     def _open_both(self) -> dict[Direction, str]:
         """As they are wanted. Raises DeviceFailed, or ConfigError, and then none is open."""
@@ -247,6 +244,10 @@ class Devices:
         changed = {one: name for one, name in asked.items() if name != self._wanted[one]}
         if not changed:
             return
+        if not self._any_open:  # nor is there one to go on with
+            self._wanted, self._pause_s = asked, FIRST_LOOK_S
+            self._look()
+            return
         before = {one: self.streams.device(one) for one in changed}
         try:
             self._let_portaudio_look(changed)
@@ -269,6 +270,14 @@ class Devices:
                 self._missing.pop(direction, None)
         if any(self.streams.device(direction) is None for direction in DIRECTIONS):
             self._look()
+
+
+def _among(devices: Sequence[SoundDevice], direction: Direction, name: str | None) -> bool:
+    try:
+        find_device(direction, name, devices)
+    except (ConfigError, NoDevice):
+        return False
+    return True
 
 
 def _why(noun: str, name: str | None, error: GoAssistError) -> str:

@@ -196,6 +196,7 @@ class _Opened:
     stream: Any = None
     called: float = 0.0
     """When it last asked for samples, or gave some."""
+    latency_ms: float = 0.0
     reference: RenderReference = field(default_factory=RenderReference)
     """What a loudspeaker plays."""
 
@@ -230,7 +231,7 @@ class Streams:
     def latency_ms(self) -> float:
         """How much later than pulled a sample is heard, as far as PortAudio knows."""
         opened = self._opened.get("output")
-        return 0.0 if opened is None else float(opened.stream.latency) * 1000
+        return 0.0 if opened is None else opened.latency_ms
 
     def fault(self, now: float) -> tuple[Direction, str] | None:
         """What stopped by `now`, seconds of the monotonic clock; None while all is well."""
@@ -245,7 +246,7 @@ class Streams:
         Raises Hangs. They count as closed then, too.
         """
         opened = [self._opened.pop(d, None) for d in directions or tuple(self._opened)]
-        _close([one.stream for one in opened if one is not None])
+        _close([one for one in opened if one is not None])
 
     # -- opening -----------------------------------------------------------------------------------
 
@@ -271,12 +272,13 @@ class Streams:
                 dtype="float32",
                 callback=begin(opened, rate_hz),
             )
+            opened.latency_ms = float(opened.stream.latency) * 1000
             self._opened[direction] = opened
             opened.called = time.monotonic()
             if direction == "output":
                 self.reference = opened.reference
             if before is not None:
-                _close([before.stream])
+                _close([before])
             opened.stream.start()
         except Hangs:
             del self._opened[direction]
@@ -337,15 +339,16 @@ class Streams:
         return play
 
 
-def _close(streams: Sequence[Any]) -> None:
+def _close(opened: Sequence[_Opened]) -> None:
     """In a thread, because of Hangs."""
 
     def close() -> None:
-        for stream in streams:
-            stream.abort(ignore_errors=True)
-            stream.close(ignore_errors=True)
+        for one in opened:
+            one.stream.abort(ignore_errors=True)
+            one.stream.close(ignore_errors=True)
+            one.stream = None  # which knows us: there is half a megabyte in this circle
 
-    if not streams:
+    if not opened:
         return
     closing = threading.Thread(target=close, name="sound-card-close", daemon=True)
     closing.start()
@@ -362,6 +365,14 @@ def _converter(from_hz: int, to_hz: int) -> Callable[[Samples], Samples]:
     return stream.resample_chunk
 
 
+_REASONS = {
+    "Device unavailable": "another program may be using it",
+    "Illegal combination of I/O devices": "it does not answer",
+}
+"""What PortAudio says, and what that mostly means."""
+
+
 def _reason(error: Exception) -> str:
     """Of "Error opening InputStream: Device unavailable [PaErrorCode -9985]" what helps a user."""
-    return re.sub(r"^Error \w+ \w+: | \[PaErrorCode.*", "", str(error.args[0]))
+    said = re.sub(r"^Error \w+ \w+: | \[PaErrorCode.*", "", str(error.args[0]))
+    return _REASONS.get(said, said)
