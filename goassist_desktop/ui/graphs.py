@@ -94,7 +94,10 @@ class Graph(QFrame):
         self._lines = [self._line(ms, words) for ms, words in _promises(self.limits)]
         self._reached = (0.0, 0.0)
         self._span = label(span, "caption")
-        top = row(label(title, "section"), self._span, 1, self._figures)
+        # The first to be cut where there is little room.
+        self._span.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        top = row(label(title, "section"), self._span, self._figures)
+        top.setStretch(1, 1)
         box = column(top, self.plot, self._empty, gap=GAP // 2, margin=2 * GAP)
         self.setLayout(box)
         theme().changed.connect(self.restyle)
