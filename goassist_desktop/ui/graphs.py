@@ -37,8 +37,9 @@ CROWDED: Final = 60
 """So many points are drawn smaller."""
 
 
-class Plot(pg.PlotWidget):  # type: ignore[misc]  # it has no types
-    """A picture, not a tool: it does not pan or zoom, and the wheel scrolls the page."""
+class Plot(pg.GraphicsView):  # type: ignore[misc]  # it has no types
+    """An axis and a box of curves. pyqtgraph's own PlotWidget brings fifty hidden widgets for its
+    menus, all of which each change of the theme would style."""
 
     pointed = Signal(object)
     """The place under the pointer, as x; None when it leaves."""
@@ -48,12 +49,16 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # it has no types
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMouseEnabled(x=False, y=False)
-        self.setMenuEnabled(False)
-        self.hideButtons()
-        self.getViewBox().disableAutoRange()
-        self.hideAxis("bottom")
-        self.plotItem.setContentsMargins(0, 2, 0, 2)
+        self.axis = pg.AxisItem("left")
+        self.box = pg.ViewBox(enableMenu=False, enableMouse=False)
+        self.box.disableAutoRange()
+        self.axis.linkToView(self.box)
+        inside = pg.GraphicsLayout()
+        inside.setContentsMargins(0, 2, 0, 2)
+        inside.setSpacing(0)
+        inside.addItem(self.axis, 0, 0)
+        inside.addItem(self.box, 0, 1)
+        self.setCentralItem(inside)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self.pointed.emit(self._x(event.position()))
@@ -72,7 +77,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]  # it has no types
         event.ignore()
 
     def _x(self, at: QPointF) -> float:
-        return float(self.getViewBox().mapSceneToView(self.mapToScene(at.toPoint())).x())
+        return float(self.box.mapSceneToView(self.mapToScene(at.toPoint())).x())
 
 
 class Graph(QFrame):
@@ -94,7 +99,10 @@ class Graph(QFrame):
         self._lines = [self._line(ms, words) for ms, words in _promises(self.limits)]
         self._reached = (0.0, 0.0)
         self._span = label(span, "caption")
-        top = row(label(title, "section"), self._span, 1, self._figures)
+        # The first to be cut where there is little room.
+        self._span.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        top = row(label(title, "section"), self._span, self._figures)
+        top.setStretch(1, 1)
         box = column(top, self.plot, self._empty, gap=GAP // 2, margin=2 * GAP)
         self.setLayout(box)
         theme().changed.connect(self.restyle)
@@ -105,7 +113,7 @@ class Graph(QFrame):
         for widget in (self.plot, self._empty):
             widget.setFixedHeight(style.px(HIGH_PX))
         self.plot.setBackground(style.colour("surface"))
-        axis = self.plot.getAxis("left")
+        axis = self.plot.axis
         axis.setPen(pg.mkPen(None))
         axis.setTextPen(style.colour("quiet"))
         axis.setStyle(
@@ -155,9 +163,9 @@ class Graph(QFrame):
             bottom, top = reached
             margin = (top - bottom) * MARGIN
             words = max(max(ends) + (top - bottom) * LABEL - top, 0.0)
-            self.plot.setYRange(bottom - margin, top + max(margin, words), padding=0)
+            self.plot.box.setYRange(bottom - margin, top + max(margin, words), padding=0)
             ticks = np.arange(math.ceil(bottom / step) * step, top + 1, step)
-            self.plot.getAxis("left").setTicks([[(ms, _signed(ms)) for ms in ticks]])
+            self.plot.axis.setTicks([[(ms, _signed(ms)) for ms in ticks]])
 
     def fill(self, filled: bool) -> None:
         """Show the plot, or what will be there."""
@@ -170,7 +178,7 @@ class Graph(QFrame):
             ms, angle=0, label=words, labelOpts={"position": 0.01, "anchors": [(0, 1.1)] * 2}
         )
         line.setZValue(-1)
-        self.plot.addItem(line, ignoreBounds=True)
+        self.plot.box.addItem(line, ignoreBounds=True)
         return line
 
 
@@ -190,7 +198,7 @@ class TurnGraph(Graph):
         self._points = pg.ScatterPlotItem(pxMode=True)
         self._ring = pg.ScatterPlotItem(pxMode=True)
         for item in (self._curve, self._points, self._ring):
-            self.plot.addItem(item)
+            self.plot.box.addItem(item)
         self.plot.pointed.connect(self._point)
         self.plot.clicked.connect(self._click)
 
@@ -201,7 +209,7 @@ class TurnGraph(Graph):
         self.tell(figures(values))
         if values:
             self._span.setText(f"last {len(values)}")
-            self.plot.setXRange(0, max(FEWEST_PLACES, len(values)) - 1, padding=0.03)
+            self.plot.box.setXRange(0, max(FEWEST_PLACES, len(values)) - 1, padding=0.03)
             self.reach(0.0, max(self._heights()))
         self._draw()
 
@@ -282,8 +290,8 @@ class FrameGraph(Graph):
         self._found = Figures(None, None, None)
         self._pointed = False
         self._curve = pg.PlotCurveItem(connect="finite")
-        self.plot.addItem(self._curve)
-        self.plot.setXRange(-self._recent.window_s, 0, padding=0)
+        self.plot.box.addItem(self._curve)
+        self.plot.box.setXRange(-self._recent.window_s, 0, padding=0)
         self.plot.pointed.connect(self._point)
         self.restyle()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QWidget
 
 from goassist_desktop.latency_log import CONTRACT, Overrun, overruns
 from goassist_desktop.pipeline import clock as mark
@@ -29,6 +30,7 @@ OUTCOMES: Final = {
     "failed": "failed",
 }
 FIGURES_PX: Final = 168
+NARROW_PX: Final = 690
 FIRST_TEXT: Final = (
     "Say something. After the first answer you see here, to the millisecond, "
     "where the time between your last sound and the first of the answer went."
@@ -114,23 +116,47 @@ class TurnCard(QFrame):
             column(label("Nothing measured yet", "large"), label(FIRST_TEXT, "quiet", wrap=True))
         )
         self._figures = QWidget()
-        self._figures.setLayout(column(self._gap, self._ttfa, self._cut, 1, gap=2 * GAP))
+        self._side = column(self._gap, self._ttfa, self._cut, 1, gap=2 * GAP)
+        self._figures.setLayout(self._side)
         self._figures.hide()
         self._head = QWidget()
-        self._head.setLayout(row(self._name, *self._tags, 1))
+        self._title = row(self._name, row(*self._tags, 1))
+        self._title.setStretch(1, 1)
+        self._head.setLayout(self._title)
         self._head.hide()
-        middle = row(self._figures, self.waterfall, gap=2 * GAP)
-        middle.setStretch(1, 1)
+        self._middle = row(self._figures, self.waterfall, gap=2 * GAP)
+        self._middle.setStretch(1, 1)
         legend = label(LEGEND, "caption", wrap=True)
         self.setLayout(
             column(
-                self._first, self._head, middle, *self._blame, legend, gap=GAP + 4, margin=3 * GAP
+                self._first,
+                self._head,
+                self._middle,
+                *self._blame,
+                legend,
+                gap=GAP + 4,
+                margin=3 * GAP,
             )
         )
         for line in self._blame:
             line.hide()
         self.waterfall.setAccessibleDescription(FIRST_TEXT)
         theme().changed.connect(self._restyle)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """The figures beside the waterfall, or above it where that leaves too little room."""
+        beside, below = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        narrow = self.width() < theme().px(NARROW_PX)
+        self._title.setDirection(below if narrow else beside)
+        self._middle.setDirection(below if narrow else beside)
+        self._side.setDirection(beside if narrow else below)
+        width = theme().px(FIGURES_PX)
+        for figure in (self._gap, self._ttfa, self._cut):
+            figure.setFixedWidth(width)
 
     def show_turn(self, turn: TurnClosed, number: int) -> None:
         """`number`: of the turn, from 1 since the start."""
@@ -144,7 +170,6 @@ class TurnCard(QFrame):
         self._ttfa.show_ms(turn.intervals_ms["ttfa"], "not heard")
         self._cut.setVisible(bool(turn.barge_ins))
         self._cut.show_ms(max((b.latency_ms for b in turn.barge_ins), default=None), "none")
-        self._figures.setFixedWidth(theme().px(FIGURES_PX))
         self._show_tags(turn)
         found = overruns(turn)
         for n, line in enumerate(self._blame):
@@ -158,28 +183,26 @@ class TurnCard(QFrame):
     def _show_tags(self, turn: TurnClosed) -> None:
         badly, plain = ("error", "error_soft"), ("quiet", "raised")
         wrong = turn.outcome in ("refused", "failed")
-        silent = f"{long(turn.starved_ms)} of silence in the reply" if turn.starved_ms else ""
+        silent = f"{long(turn.starved_ms)} of silence" if turn.starved_ms else ""
         told = (
             ("warm-up" if turn.warmup else "warm", plain),
             (OUTCOMES[turn.outcome], badly if wrong else plain),
             (_barge_ins(turn), plain),
             (silent, badly),
         )
+        self._tags[-1].setToolTip("Inside the reply, because the next words came too late")
         for tag, (words, colours) in zip(self._tags, told, strict=True):
             tag.tell(words, *colours)
             tag.setVisible(bool(words))
 
     def _restyle(self) -> None:
+        self._arrange()
         if self._turn is not None:
             self.show_turn(self._turn, self._number)
 
 
 def _barge_ins(turn: TurnClosed) -> str:
-    outcomes = ", ".join(barge_in.outcome for barge_in in turn.barge_ins)
-    match len(turn.barge_ins):
-        case 0:
-            return ""
-        case 1:
-            return f"barge-in, {outcomes}"
-        case several:
-            return f"{several} barge-ins: {outcomes}"
+    if not turn.barge_ins:
+        return ""
+    count, last = len(turn.barge_ins), turn.barge_ins[-1].outcome
+    return f"barge-in, {last}" if count == 1 else f"{count} barge-ins, the last {last}"
