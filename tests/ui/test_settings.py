@@ -14,12 +14,13 @@ from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
-from goassist_desktop import app, config, personas, settings_file, shipped
+from goassist_desktop import app, autostart, config, personas, settings_file, shipped
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints.sound_card import SoundDevice
 from goassist_desktop.pipeline.engines import REGISTRY
 from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed
 from goassist_desktop.pipeline.protocols import EngineInfo
+from goassist_desktop.ui.kit import Switch
 from goassist_desktop.ui.ports import Loading, Ready
 from goassist_desktop.ui.settings import SettingsPage, SettingsServices
 from goassist_desktop.ui.settings.about import About
@@ -634,6 +635,25 @@ def test_a_theme_is_chosen(qtbot: QtBot, opened: Open, machine: Machine) -> None
     tiles = page.section(Appearance).theme_line.tiles.tiles
     click(qtbot, tiles[3])
     assert machine.changes == [{"window.theme": "contrast"}]
+
+
+def test_it_starts_at_login_if_asked_to(
+    qtbot: QtBot, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    page = opened()
+    page.open("Appearance")
+    (switch,) = (one for one in page.findChildren(Switch) if "login" in one.accessibleName())
+    qtbot.mouseClick(switch, LEFT)
+    assert switch.isChecked()
+    assert autostart.is_on()
+    qtbot.mouseClick(switch, LEFT)
+    assert not autostart.is_on()
+    autostart.entry_path().parent.rmdir()
+    autostart.entry_path().parent.write_text("in the way of the folder")
+    qtbot.mouseClick(switch, LEFT)
+    assert not switch.isChecked()
+    assert any("File exists" in line.fault for line in page.findChildren(Line))
 
 
 def test_the_text_size_is_taken_when_the_slider_rests(

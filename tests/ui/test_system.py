@@ -1,4 +1,4 @@
-"""The program among others: one at a time, in the tray, where it was, after sleep, told to end."""
+"""The program among others: one at a time, in the tray, where it was, told to end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from goassist_desktop.ui import placement, single_instance
 from goassist_desktop.ui.app_icon import SIDES, app_icon
 from goassist_desktop.ui.ending import Ending
 from goassist_desktop.ui.single_instance import SingleInstance
-from goassist_desktop.ui.sleep_watch import SleepWatch, slept_so_far_s
 from goassist_desktop.ui.tray import Tray
 from tests.ui.conftest import SCREENS
 
@@ -248,27 +247,6 @@ def test_a_file_of_no_use_is_as_none(qtbot: QtBot, tmp_path: Path, content: str)
     placement.restore(window, path)
     screen = QApplication.screens()[0].availableGeometry()
     assert window.size() == placement.first_area(screen).size()
-
-
-# -- sleep -----------------------------------------------------------------------------------------
-
-
-def test_waking_up_is_told_once(qtbot: QtBot) -> None:
-    slept = [1000.0]
-    watch = SleepWatch(clock=lambda: slept[0])
-    watch.look()
-    slept[0] += 0.2
-    with qtbot.assertNotEmitted(watch.resumed):
-        watch.look()
-    slept[0] += 3600
-    with qtbot.waitSignal(watch.resumed):
-        watch.look()
-    with qtbot.assertNotEmitted(watch.resumed):
-        watch.look()
-
-
-def test_the_clocks_agree_while_the_machine_is_awake() -> None:
-    assert abs(slept_so_far_s() - slept_so_far_s()) < 0.5
 
 
 # -- told to end -----------------------------------------------------------------------------------

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QPainter, QPixmap
+from PySide6.QtGui import QColor, QPainter, QPixmap, QShowEvent
 from PySide6.QtWidgets import QWidget
 
+from goassist_desktop import autostart
 from goassist_desktop import config as settings
-from goassist_desktop.ui.kit import label, row
+from goassist_desktop.ui.kit import Switch, label, row
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.lines import SETTLE_MS, Line, Slider, SwitchLine
 from goassist_desktop.ui.settings.section import Section
@@ -135,6 +136,38 @@ class TextSizeLine(Line):
         self.sample.setStyleSheet(f"font-size: {round(BODY_PX * scale)}px;")
 
 
+class AutostartLine(Line):
+    """Not a setting of ours: it is kept by the desktop."""
+
+    def __init__(self, editing: Editing) -> None:
+        self.switch = Switch(False, "Start at login")
+        super().__init__(
+            editing,
+            "Start at login",
+            "It is there, and listens, whenever you are.",
+            self.switch,
+            words="autostart boot begin",
+        )
+        self._look()
+        self.switch.clicked.connect(self._clicked)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._look()  # the desktop's own settings may have changed it
+
+    def _look(self) -> None:
+        self.switch.setChecked(autostart.is_on())
+
+    def _clicked(self, on: bool) -> None:
+        try:
+            autostart.switch(on)
+        except OSError as error:
+            self.switch.setChecked(not on)
+            self.complain(f"{error.filename}: {error.strerror}.")
+        else:
+            self.complain("")
+
+
 class Appearance(Section):
     TITLE = "Appearance"
     ICON = "appearance"
@@ -159,4 +192,4 @@ class Appearance(Section):
         )
         self.add("", self.theme_line)
         self.add("Text", self.text_size, self.captions)
-        self.add("Window", self.tray)
+        self.add("Window", self.tray, AutostartLine(editing))
