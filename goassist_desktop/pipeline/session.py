@@ -344,12 +344,17 @@ class Session:
 
     async def _prepare(self) -> None:
         """Everything that would cost the first turn time: phrases, and the prompt in the cache."""
-        voice, rate = self._engines.voice, self._speaker.rate_hz
-        for phrase in Phrase:
-            pieces = [piece async for piece in voice.lane.stream(voice.engine.speak, str(phrase))]
-            self._phrases[phrase] = at_rate(joined(pieces), rate)
         model = self._engines.model
-        await model.lane.run(model.engine.prefill, self._history.messages())
+        reading = asyncio.ensure_future(
+            model.lane.run(model.engine.prefill, self._history.messages())
+        )
+        try:
+            voice, rate = self._engines.voice, self._speaker.rate_hz
+            for phrase in Phrase:
+                said = voice.lane.stream(voice.engine.speak, str(phrase))
+                self._phrases[phrase] = at_rate(joined([piece async for piece in said]), rate)
+        finally:
+            await reading
         self._in_background(self.face.prepare())
 
     def _prefill(self, words: str = "") -> None:

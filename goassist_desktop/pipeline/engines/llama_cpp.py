@@ -36,7 +36,8 @@ BINDINGS = {
 }
 """Package to the module here that adapts it, best first."""
 
-WARM_UP = (Message("system", "You are a voice assistant."), Message("user", "Hello!"))
+WARM_UP = (Message("system", ""), Message("user", "Hi"))
+"""Short: a program starts with it, and what it warms is the file's way into memory."""
 
 _PLACE = re.compile("\ue000[0-9]+\ue001")
 _MAGIC = b"GGUF"
@@ -107,7 +108,7 @@ class LlamaCpp:
         self._runtime = self._open()
         self._template = lru_cache(maxsize=64)(self._template_parts)
         self._words = lru_cache(maxsize=1024)(self._runtime.tokenize)
-        for _ in self.reply(WARM_UP, max_tokens=4, temperature=0.0, seed=0):
+        for _ in self.reply(WARM_UP, max_tokens=1, temperature=0.0, seed=0):
             pass
 
     def close(self) -> None:
