@@ -59,7 +59,9 @@ UNCLEAR_MS = 1000
 UNCLEAR_WAIT_MS = 600
 """… after this much silence: without words nothing else tells whether they have finished."""
 CALLED = "Yes?"
-"""Said to who called us by our name, and no more."""
+"""Said to who called us by our name, and no more …"""
+CALLED_WAIT_MS = 700
+"""… after this much silence: who calls waits a moment before they go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -553,6 +555,8 @@ class Session:
             await self._feed(Event.STOP_WORD)
         elif self._turn is not None:
             self._ripening = self.clock.now_ms
+            if self._question.only == CALLED:
+                self._ripening = max(self._ripening, offset_ms + CALLED_WAIT_MS)
             self._marks.set(mark.OFFSET, offset_ms)
             self._marks.set(mark.ENDPOINT, self._ripening)
 

@@ -652,7 +652,7 @@ def test_a_pause_after_the_wake_word_is_no_end(tmp_path: Path) -> None:
     async def main() -> None:
         async with talk.held():
             await talk.say("hey mira")
-            await talk.pass_time(0.12)
+            await talk.pass_time(0.5)
             await talk.say("what time is noon")
             await talk.until_quiet()
 
