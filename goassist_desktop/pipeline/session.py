@@ -69,8 +69,6 @@ class SessionSettings:
     system_prompt: str
     turn: TurnSettings
     end_of_turn: EndOfTurn
-    push_to_talk: bool = False
-    """The microphone is heard only while the key to talk is held down."""
 
 
 @dataclass(slots=True)
@@ -192,7 +190,7 @@ class Session:
         self._asked_again = False
         self._asleep = False
         self._wake_word = ""  # to be said, or just said and not answered yet
-        self._microphone = Switch(only_pressed=settings.push_to_talk)
+        self._microphone = Switch()
         self._broken = False
         self._prefilling: asyncio.Future[None] | None = None
         self._background: set[asyncio.Future[None]] = set()
@@ -270,8 +268,8 @@ class Session:
         self._switch()
 
     def push_to_talk_only(self, only: bool) -> None:
-        """Whether the microphone is heard only while the key to talk is held down, from now on.
-        From the event loop only."""
+        """Whether the microphone is heard only while the key to talk is held down. From the event
+        loop only."""
         self._microphone.only_pressed = only
         self._switch()
 

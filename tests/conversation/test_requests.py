@@ -432,7 +432,8 @@ def test_the_level_is_that_of_the_newest_block(tmp_path: Path) -> None:
 
 
 def test_only_what_is_said_with_the_key_down_is_heard(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
 
     async def main() -> None:
         async with talk.held():
@@ -450,7 +451,8 @@ def test_only_what_is_said_with_the_key_down_is_heard(tmp_path: Path) -> None:
 
 
 def test_letting_go_ends_the_turn_at_once_and_cuts_no_word(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
     released_ms: list[float] = []
 
     async def main() -> None:
@@ -471,7 +473,8 @@ def test_letting_go_ends_the_turn_at_once_and_cuts_no_word(tmp_path: Path) -> No
 
 
 def test_a_key_let_go_in_the_middle_of_a_word_ends_the_turn_once(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
 
     async def main() -> None:
         async with talk.held():
@@ -493,7 +496,8 @@ def test_a_key_let_go_in_the_middle_of_a_word_ends_the_turn_once(tmp_path: Path)
 
 
 def test_nobody_who_holds_the_key_is_asked_to_say_it_again(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
 
     async def main() -> None:
         async with talk.held():
@@ -534,7 +538,8 @@ def test_a_press_while_it_weighs_what_was_said_keeps_every_word(tmp_path: Path) 
 
 
 def test_no_silence_ends_the_turn_while_the_key_is_down(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
 
     async def main() -> None:
         async with talk.held():
@@ -552,7 +557,8 @@ def test_no_silence_ends_the_turn_while_the_key_is_down(tmp_path: Path) -> None:
 
 
 def test_after_a_long_silence_letting_go_is_answered_at_once(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
     released_ms: list[float] = []
 
     async def main() -> None:
@@ -571,7 +577,8 @@ def test_after_a_long_silence_letting_go_is_answered_at_once(tmp_path: Path) -> 
 
 
 def test_a_press_ends_the_reply_at_once(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, story_or_echo, push_to_talk=True)
+    talk = Conversation(tmp_path, story_or_echo)
+    talk.session.push_to_talk_only(True)
     pressed_ms: list[float] = []
 
     async def main() -> None:
@@ -598,7 +605,8 @@ def test_a_press_ends_the_reply_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", [State.LISTENING, State.THINKING])
 def test_a_press_without_speech_does_nothing(tmp_path: Path, state: State) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
     talk.model.seconds["reply"] = 1.0
 
     async def main() -> None:
@@ -619,7 +627,8 @@ def test_a_press_without_speech_does_nothing(tmp_path: Path, state: State) -> No
 
 
 def test_pressing_again_before_the_answer_adds_to_the_question(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
     talk.model.seconds["reply"] = 1.0
 
     async def main() -> None:
@@ -636,7 +645,8 @@ def test_pressing_again_before_the_answer_adds_to_the_question(tmp_path: Path) -
 
 
 def test_a_key_that_bounces_is_one_press(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
 
     async def main() -> None:
         async with talk.held():
@@ -787,7 +797,8 @@ def test_falling_asleep_ends_the_reply_and_forgets_the_conversation(tmp_path: Pa
 
 
 def test_the_key_to_talk_wakes(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, push_to_talk=True)
+    talk = Conversation(tmp_path, echo)
+    talk.session.push_to_talk_only(True)
     talk.session.sleep("mira")
 
     async def main() -> None:
