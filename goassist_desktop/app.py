@@ -177,6 +177,5 @@ def make_session(
         end_of_turn=EndOfTurn(
             pause_ms=taking.pause_ms, unsure_ms=taking.unsure_ms, open_ms=taking.open_ms
         ),
-        push_to_talk=config.audio.push_to_talk,
     )
     return Session(endpoint, engines, settings, publish)

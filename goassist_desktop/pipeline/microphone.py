@@ -9,9 +9,9 @@ RELEASE_MS = 100
 class Switch:
     """Who holds the key to talk is heard, muted or not. Times are ms of the audio timeline."""
 
-    def __init__(self, *, only_pressed: bool) -> None:
+    def __init__(self) -> None:
         self.muted = False
-        self.only_pressed = only_pressed
+        self.only_pressed = False
         """The microphone is heard only while the key is held down."""
         self.pressed = False
         self._released_ms: float | None = None  # and it is still heard

@@ -59,7 +59,9 @@ UNCLEAR_MS = 1000
 UNCLEAR_WAIT_MS = 600
 """… after this much silence: without words nothing else tells whether they have finished."""
 CALLED = "Yes?"
-"""Said to who called us by our name, and no more."""
+"""Said to who called us by our name, and no more …"""
+CALLED_WAIT_MS = 700
+"""… after this much silence: who calls waits a moment before they go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,6 @@ class SessionSettings:
     system_prompt: str
     turn: TurnSettings
     end_of_turn: EndOfTurn
-    push_to_talk: bool = False
-    """The microphone is heard only while the key to talk is held down."""
 
 
 @dataclass(slots=True)
@@ -190,7 +190,7 @@ class Session:
         self._asked_again = False
         self._asleep = False
         self._wake_word = ""  # to be said, or just said and not answered yet
-        self._microphone = Switch(only_pressed=settings.push_to_talk)
+        self._microphone = Switch()
         self._broken = False
         self._prefilling: asyncio.Future[None] | None = None
         self._background: set[asyncio.Future[None]] = set()
@@ -268,8 +268,8 @@ class Session:
         self._switch()
 
     def push_to_talk_only(self, only: bool) -> None:
-        """Whether the microphone is heard only while the key to talk is held down, from now on.
-        From the event loop only."""
+        """Whether the microphone is heard only while the key to talk is held down. From the event
+        loop only."""
         self._microphone.only_pressed = only
         self._switch()
 
@@ -558,6 +558,8 @@ class Session:
             await self._feed(Event.STOP_WORD)
         elif self._turn is not None:
             self._ripening = self.clock.now_ms
+            if self._question.only == CALLED:
+                self._ripening = max(self._ripening, offset_ms + CALLED_WAIT_MS)
             self._marks.set(mark.OFFSET, offset_ms)
             self._marks.set(mark.ENDPOINT, self._ripening)
 

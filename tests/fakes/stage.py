@@ -53,8 +53,6 @@ class Conversation:
         max_tokens: int = 200,
         context_tokens: int = 8192,
         face: Sequence[FaceEngine] = (),
-        *,
-        push_to_talk: bool = False,
     ) -> None:
         self.model = ScriptedModel(answer)
         self.voice = ToneVoice()
@@ -84,7 +82,6 @@ class Conversation:
                 stall_s=8.0,
             ),
             end_of_turn=PlainPolicy(),
-            push_to_talk=push_to_talk,
         )
         self.session = Session(self.endpoint, engines, settings, self.events.append)
         self._running: asyncio.Task[None] | None = None

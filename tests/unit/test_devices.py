@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sys
 import threading
@@ -11,11 +12,21 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from goassist_desktop.app import make_session
+from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints import devices, sound_card
 from goassist_desktop.pipeline.endpoints.local import LocalEndpoint
 from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed
-from goassist_desktop.pipeline.events import Notice
+from goassist_desktop.pipeline.events import Notice, SessionEvent, TurnClosed
+from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
 from tests.fakes.portaudio import Device, PortAudio
+from tests.fakes.tones import (
+    LoudnessActivity,
+    ScriptedModel,
+    ToneRecogniser,
+    ToneVoice,
+    WordDetector,
+)
 
 INTERVAL_S = sys.getswitchinterval()
 
@@ -408,6 +419,53 @@ def test_a_muted_microphone_is_silence(
     talk.in_real_time()
     talk.endpoint.muted = False
     talk.until_heard(0.1)
+
+
+@pytest.mark.parametrize("plugged", [True, False], ids=["loudspeaker", "nothing"])
+def test_typed_words_are_answered_without_a_microphone(
+    portaudio: PortAudio, speaker: Device, plugged: bool
+) -> None:
+    if plugged:
+        portaudio.plug(speaker)
+    voice = ToneVoice()
+    lanes = [ThreadLane(f"lane {n}") for n in range(4)]
+    engines = Engines(
+        LoudnessActivity(),
+        Hosted(WordDetector(), lanes[0]),
+        Hosted(ToneRecogniser(), lanes[1]),
+        Hosted(ScriptedModel(lambda text: f"you said {text}"), lanes[2]),
+        Hosted(voice, lanes[3]),
+    )
+    events: list[SessionEvent] = []
+    endpoint = LocalEndpoint(echo=False, patient=True)
+    session = make_session(Config(), engines, endpoint, events.append)
+
+    def closed() -> list[TurnClosed]:
+        return [event for event in events if isinstance(event, TurnClosed)]
+
+    async def main() -> None:
+        running = asyncio.create_task(session.run())
+        session.say("hello")
+        deadline = time.monotonic() + 20
+        while not closed() and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait((running,))
+
+    try:
+        asyncio.run(main())
+    finally:
+        for lane in lanes:
+            lane.close()
+        sys.setswitchinterval(INTERVAL_S)
+    (turn,) = closed()
+    assert (turn.outcome, turn.heard_text) == ("completed", "you said hello")
+    # In real time, whether somebody hears it or not.
+    length_ms = turn.marks_ms["audio_end"] - turn.marks_ms["first_audio"]
+    said_ms = 1000 * len(voice.tongue.say("you said hello", 48_000)[0]) / 48_000
+    assert length_ms == pytest.approx(said_ms, abs=150)
+    if plugged:
+        assert voice.tongue.read(np.concatenate(speaker.played), 48_000) == turn.heard_text.split()
 
 
 # -- listed ----------------------------------------------------------------------------------------
