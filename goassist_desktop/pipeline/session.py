@@ -529,11 +529,10 @@ class Session:
         return question
 
     async def _answer_now(self, question: _Question) -> None:
-        """Begin a turn that is heard as soon as there is something to hear."""
+        """Begin a turn that is heard as soon as there is something to hear. There is nothing to
+        decide, and so no mark of it: what is promised of a TTFA is promised to who speaks."""
         self._question = question
         await self._feed(Event.PAUSE)
-        if question.text:
-            self._marks.set(mark.DECISION, self.clock.now_ms)
         await self._feed(Event.DECIDED)
 
     async def _interrupt(self, event: Event) -> None:

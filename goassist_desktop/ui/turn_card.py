@@ -166,8 +166,8 @@ class TurnCard(QFrame):
         self._figures.show()
         self._name.setText(f"Turn {number}")
         heard = turn.marks_ms[mark.FIRST_AUDIO] is not None
-        self._gap.show_ms(turn.intervals_ms["response_gap"], "typed" if heard else "not heard")
-        self._ttfa.show_ms(turn.intervals_ms["ttfa"], "not heard")
+        for figure, name in ((self._gap, "response_gap"), (self._ttfa, "ttfa")):
+            figure.show_ms(turn.intervals_ms[name], "typed" if heard else "not heard")
         self._cut.setVisible(bool(turn.barge_ins))
         self._cut.show_ms(max((b.latency_ms for b in turn.barge_ins), default=None), "none")
         self._show_tags(turn)

@@ -111,8 +111,10 @@ class MainWindow(QMainWindow):
         if name not in self._views:
             self._add_view(name, self._makers[name]())
         self._rail.show_chosen(name)
-        self._stack.setCurrentWidget(self._views[name])
-        return self._views[name]
+        view = self._views[name]
+        self._stack.setCurrentWidget(view)
+        view.setFocus(Qt.FocusReason.OtherFocusReason)
+        return view
 
     def cover(self, with_what: QWidget) -> None:
         """Show nothing but this, until `uncover`."""

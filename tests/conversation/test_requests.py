@@ -64,7 +64,7 @@ def test_typed_words_are_answered(tmp_path: Path) -> None:
     # Nobody spoke, so nothing is counted from the end of speech; the rest is.
     assert turn.intervals_ms["response_gap"] is None
     assert turn.intervals_ms["recognition"] is None
-    assert 0 < turn.intervals_ms["ttfa"] < 200
+    assert turn.intervals_ms["ttfa"] is None
 
 
 @pytest.mark.parametrize("nothing", ["", "  \n\t "])
