@@ -13,7 +13,7 @@ from typing import Literal
 
 from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.barge_in import Interruptions, weigh_over
-from goassist_desktop.pipeline.clock import INTERVALS, Marks, SampleClock
+from goassist_desktop.pipeline.clock import Marks, SampleClock
 from goassist_desktop.pipeline.conversation import Command, Event, State, step
 from goassist_desktop.pipeline.ears import Ears
 from goassist_desktop.pipeline.endpointing import EndOfTurn
@@ -30,7 +30,6 @@ from goassist_desktop.pipeline.events import (
     SpeechSuspected,
     StateChanged,
     SuspicionEnded,
-    TurnClosed,
     TurnEnded,
     UserText,
     WorkFailed,
@@ -44,7 +43,7 @@ from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.resampling import at_rate, joined
 from goassist_desktop.pipeline.speaker import Speaker
 from goassist_desktop.pipeline.turn import Phrase, Turn, TurnSettings
-from goassist_desktop.pipeline.wake_word import meant_for
+from goassist_desktop.pipeline.wake_word import Sleeper, meant_for
 from goassist_desktop.pipeline.workers import Engines
 
 WARMUP_TURNS = 3
@@ -188,8 +187,7 @@ class Session:
         self._over_us = Interruptions()
         self._ripening: float | None = None  # when the ears said that the turn is over
         self._asked_again = False
-        self._asleep = False
-        self._wake_word = ""  # to be said, or just said and not answered yet
+        self._sleeper = Sleeper()
         self._microphone = Switch()
         self._broken = False
         self._prefilling: asyncio.Future[None] | None = None
@@ -391,7 +389,7 @@ class Session:
                     await self._feed(Event.NO_WORDS)
             case SpeechStarted(onset_ms):
                 self._over_us.wait_no_more()
-                if self._asleep:
+                if self._sleeper.asleep:
                     return
                 self._publish(happening)
                 if self.state is State.SPEAKING and not self._worth_a_fade(onset_ms, speech=True):
@@ -419,7 +417,7 @@ class Session:
                 await self._on_typed(text)
             case _Greeting(text):
                 if self.state is State.LISTENING and not (
-                    self._turn or self._ears.busy or self._asleep
+                    self._turn or self._ears.busy or self._sleeper.asleep
                 ):
                     await self._answer_now(_Question("", only=text))
             case _Sleep(wake_word):
@@ -493,24 +491,21 @@ class Session:
         await self._feed(Event.STOP_WORD)
         self._history = History(self._settings.system_prompt)
         self._asked_again = False
-        self._wake_word = wake_word
-        if not self._asleep:
-            self._asleep = True
+        if not self._sleeper.asleep:
             self._publish(Attention(awake=False))
+        self._sleeper.fall_asleep(wake_word)
         self._prefill()
 
     def _wake(self) -> None:
-        if self._asleep:
-            self._asleep = False
+        if self._sleeper.wake():
             self._publish(Attention(awake=True))
 
     def _meant_for_us(self, text: str) -> str | None:
         """What there is to answer in what was heard; None while we sleep on. Wakes us."""
-        words = meant_for(self._wake_word, text) if self._wake_word else text or None
+        words = self._sleeper.meant_for_us(text)
         if words is not None:
             self._wake()
-            return words
-        return None if self._asleep else text
+        return words
 
     async def _on_typed(self, text: str) -> None:
         self._wake()
@@ -614,8 +609,7 @@ class Session:
                 self._speaker.resume()
             case Command.FORGET:
                 question, self._question = self._question, None
-                if not self._asleep:
-                    self._wake_word = ""
+                self._sleeper.answered()
                 self._ears.forget()
                 if event is Event.STOP_WORD:
                     self._unanswered = ""
@@ -691,18 +685,9 @@ class Session:
             self._history.record_opening(turn.heard_text)
         early = self._turns_committed <= WARMUP_TURNS
         self._publish(
-            TurnClosed(
-                turn_id=turn.turn_id,
-                user_text=turn.user_text,
-                reply_text=turn.reply_text,
-                heard_text=turn.heard_text,
-                outcome=turn.outcome,
+            turn.closed(
                 warmup=early and (turn.marks.get(mark.DECISION) or 0) < WARMUP_MS,
-                marks_ms=turn.marks.as_dict(),
-                intervals_ms={name: turn.marks.interval(name) for name in INTERVALS},
-                barge_ins=tuple(self._over_us.noted),
-                starved_ms=turn.starved_ms,
-                reason=turn.reason,
+                barge_ins=self._over_us.noted,
             )
         )
         if self.state is not State.IDLE:

@@ -7,16 +7,16 @@ until `commit`. However it ends, its `finally` empties that buffer and learns wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 
 from goassist_desktop.pipeline import clock as mark
 from goassist_desktop.pipeline.chunker import Chunker
-from goassist_desktop.pipeline.clock import Marks, SampleClock
+from goassist_desktop.pipeline.clock import INTERVALS, Marks, SampleClock
 from goassist_desktop.pipeline.errors import EngineFailed
-from goassist_desktop.pipeline.events import Outcome
+from goassist_desktop.pipeline.events import BargeIn, Outcome, TurnClosed
 from goassist_desktop.pipeline.face import Face
 from goassist_desktop.pipeline.frames import Speech
 from goassist_desktop.pipeline.history import History
@@ -151,6 +151,22 @@ class Turn:
             error = self._task.exception()
             if error is not None:
                 raise error
+
+    def closed(self, *, warmup: bool, barge_ins: Sequence[BargeIn]) -> TurnClosed:
+        """What came of it, once it is over."""
+        return TurnClosed(
+            turn_id=self.turn_id,
+            user_text=self.user_text,
+            reply_text=self.reply_text,
+            heard_text=self.heard_text,
+            outcome=self.outcome,
+            warmup=warmup,
+            marks_ms=self.marks.as_dict(),
+            intervals_ms={name: self.marks.interval(name) for name in INTERVALS},
+            barge_ins=tuple(barge_ins),
+            starved_ms=self.starved_ms,
+            reason=self.reason,
+        )
 
     def tick(self) -> bool:
         """Look at the loudspeaker; called for every block of audio. True when more was heard."""

@@ -55,6 +55,34 @@ def meant_for(name: str, text: str) -> str | None:
     return before
 
 
+class Sleeper:
+    """Asleep, we are meant only by what wakes us."""
+
+    def __init__(self) -> None:
+        self.asleep = False
+        self._name = ""  # to be said, or just said and not answered yet
+
+    def fall_asleep(self, name: str) -> None:
+        """Until this is said; empty: until anything is."""
+        self.asleep = True
+        self._name = name
+
+    def wake(self) -> bool:
+        """Whether we were asleep."""
+        asleep, self.asleep = self.asleep, False
+        return asleep
+
+    def answered(self) -> None:
+        """Who called us has an answer: the name is a word as any other again."""
+        if not self.asleep:
+            self._name = ""
+
+    def meant_for_us(self, text: str) -> str | None:
+        """What there is to answer in what was heard; None: asleep, it is not for us."""
+        words = meant_for(self._name, text) if self._name else text or None
+        return text if words is None and not self.asleep else words
+
+
 def _sound(text: str) -> str:
     """The letters of a text, one for each sound."""
     letters = "".join(
