@@ -107,6 +107,26 @@ _RULES: Final = (
         "sound-settings",
     ),
     _Rule(
+        r"^the (?P<what>microphone|loudspeaker) ['\"](?P<name>.*?)['\"] .*; "
+        r"going on with ['\"](?P<kept>.*)['\"]$",
+        "switch",
+        "“{name}” can not be used.",
+        "It is not connected, or another program has it. Going on with “{kept}”.",
+        "sound-settings",
+    ),
+    _Rule(
+        r"^the (?P<what>microphone|loudspeaker) ['\"](?P<name>.*?)['\"] is not connected",
+        "sound",
+        "“{name}” is not connected.",
+        "Connect it again, or choose another {what}.",
+        "sound-settings",
+    ),
+    _Rule(
+        r"^the (?P<what>microphone|loudspeaker) ['\"](?P<name>.*)['\"] is connected$",
+        "sound",
+        "“{name}” is connected.",
+    ),
+    _Rule(
         r"^the (?P<what>microphone|loudspeaker) ['\"](?P<name>.*)['\"] stopped: waiting",
         "sound",
         "The {what} is gone.",

@@ -200,6 +200,8 @@ FILLED = {
     "direction": "input",
     "what": "no microphone has",
     "fault": "the microphone 'x' stopped",
+    "why": "the microphone 'x' can not be opened: Device unavailable",
+    "after": "going on with 'y'",
 }
 """What placeholders stand for, where it matters."""
 NOT_OURS = r"^x: x$"

@@ -114,10 +114,10 @@ class Devices:
             asked, self._asked = self._asked, None
             if sleep.noticed(now, wall_clock()):
                 self._begin_anew()
-            elif on_time and (fault := self.streams.fault(now)) is not None:
-                direction, what = fault
-                self._notify(Notice("warning", f"{what}: waiting for it to come back"))
-                self._missing[direction] = what
+            elif on_time and (found := self.streams.fault(now)) is not None:
+                direction, fault = found
+                self._notify(Notice("warning", f"{fault}: waiting for it to come back"))
+                self._missing[direction] = fault
                 self._begin_anew()
             if asked is not None:
                 self._switch(asked)
