@@ -62,7 +62,7 @@ def test_the_best_there_is_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = face.draw(POSE)
     assert picture.shape == (40, 60, 3)
     assert (picture == 128).all()
-    assert said == [Notice("info", "face: drawn by grey")]
+    assert said == [Notice("info", "face: drawn by grey", "face")]
     face.close()
 
 

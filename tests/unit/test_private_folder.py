@@ -50,7 +50,7 @@ def run(_):
 app.create = lambda stage, *_, **__: Engine(stage)
 app.weights.path = str
 live.run = run
-sys.exit(cli.main([]))
+sys.exit(cli.main(["--terminal"]))
 """
 
 
