@@ -45,7 +45,7 @@ class Program:
     def __init__(self, card: VirtualCard, models: Path) -> None:
         self._log = (card.folder / "printed.txt").open("w+")
         self._process = subprocess.Popen(
-            [GOASSIST],
+            [GOASSIST, "--terminal"],
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env=environment() | card.environment | {"GOASSIST_MODELS_DIR": str(models)},
