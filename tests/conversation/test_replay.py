@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from goassist_desktop import cli
 from goassist_desktop.app import make_session, system_prompt
@@ -33,11 +35,13 @@ from tests.fakes import virtual_time
 from tests.fakes.faces import FRAME_MS, BrokenFace, LoudnessFace, dies
 from tests.fakes.stage import Conversation
 from tests.fakes.tones import (
+    USER,
     LoudnessActivity,
     ScriptedModel,
     ToneRecogniser,
     ToneVoice,
     WordDetector,
+    cough,
 )
 
 CONFIG = Config()
@@ -432,6 +436,72 @@ def test_what_was_asked_for_comes_again(tmp_path: Path) -> None:
     assert not ToneRecogniser().transcribe(microphone.astype("f4")).text.count("secret")
     taken = read(tmp_path / "recording").taken
     assert sum(one.what[0] == "request" for one in taken) == 10
+
+
+ASKED = {
+    "say": lambda session: (session.say, "what time is noon"),
+    "tell": lambda session: (session.say, "tell a story"),
+    "stop": lambda session: (session.stop_talking,),
+    "greet": lambda session: (session.greet, "good morning"),
+    "mute": lambda session: (session.mute, True),
+    "unmute": lambda session: (session.mute, False),
+    "press": lambda session: (session.push_to_talk, True),
+    "release": lambda session: (session.push_to_talk, False),
+    "only pressed": lambda session: (session.push_to_talk_only, True),
+    "hands free": lambda session: (session.push_to_talk_only, False),
+    "sleep": lambda session: (session.sleep, "mira"),
+    "doze": lambda session: (session.sleep, ""),
+}
+SPOKEN = ("tell a story", "mira what time is noon", "one two and", "yeah", "stop", "hey mira")
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from([*ASKED, *SPOKEN, "cough"]), st.sampled_from([0.0, 0.05, 0.3, 1.5])
+        ),
+        min_size=1,
+        max_size=16,
+    )
+)
+def test_whatever_is_asked_and_said_comes_to_an_end_and_comes_again(
+    steps: list[tuple[str, float]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    talk = Conversation(tmp_path_factory.mktemp("talk"), answer)
+    talk.model.seconds["reply"] = 0.1
+    folder = tmp_path_factory.mktemp("recording")
+
+    async def main(made_of: Surroundings) -> None:
+        async with talk.held():
+            for what, seconds in steps:
+                if what in ASKED:
+                    made_of.ask(*ASKED[what](talk.session))
+                elif what == "cough":
+                    talk.endpoint.say(cough(0.4, 48_000))
+                else:
+                    talk.endpoint.say(USER.say(what, 48_000)[0])
+                await talk.pass_time(seconds)
+            made_of.ask(talk.session.push_to_talk, False)
+            await talk.until(lambda: not talk.endpoint.saying)
+            await talk.until_quiet()
+            await talk.pass_time(0.2)  # the model finishes its step
+            assert talk.model.open_replies == 0
+            made_of.ask(talk.session.push_to_talk_only, False)
+            made_of.ask(talk.session.mute, False)
+            made_of.ask(talk.session.say, "what time is noon")
+            await talk.pass_time(0.1)
+            await talk.until_quiet()
+
+    with recorded(talk, folder) as made_of:
+        virtual_time.run(main(made_of))
+    assert talk.turns[-1].user_text.endswith("what time is noon")
+    assert talk.turns[-1].outcome == "completed"
+    ids = [turn.turn_id for turn in talk.turns]
+    assert ids == sorted(set(ids))
+    player, events = replay(folder)
+    assert player.differences == []
+    assert events == talk.events
 
 
 def test_recordings_from_before_there_were_personas_are_held_again(
