@@ -290,6 +290,17 @@ def test_a_sound_system_that_hangs_is_told_of(
     talk.in_real_time()
     talk.endpoint.use(None, speaker.name)
     talk.in_real_time()
+    # Nor is another one of this program kept waiting.
+    talk.endpoint.stop()
+    with pytest.raises(DeviceFailed, match="the sound system hangs"):
+        begin(patient=False)
+    another = begin()
+    assert another.said == [("error", "the sound system hangs: start the program again")]
+    another.in_real_time()
+    portaudio.hangs.clear()
+    until(lambda: not portaudio.open_streams, "the streams to be let go of")
+    another.endpoint.use(None, speaker.name)
+    another.until_open(output=speaker.name)
 
 
 # -- chosen ----------------------------------------------------------------------------------------

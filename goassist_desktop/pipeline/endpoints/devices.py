@@ -78,11 +78,14 @@ class Devices:
 
     def open(self) -> None:
         """Begin. Raises DeviceFailed, or ConfigError for a wrong name, where it is not patient."""
-        if self._patient:
-            self._look()
-        else:
+        if not self._patient:
             rescan()
             self._open_both()
+            return
+        try:
+            self._look()
+        except Hangs as error:
+            self._notify(Notice("error", str(error)))
 
     def use(self, wanted: Names) -> None:
         """Go on with these; where one can not be had, with the one before, and `notify` is told."""

@@ -60,6 +60,10 @@ class Hangs(DeviceFailed):
         super().__init__("the sound system hangs: start the program again")
 
 
+_closing: list[threading.Thread] = []
+"""Those that did not come to an end in time."""
+
+
 def _portaudio() -> ModuleType:
     try:
         import sounddevice
@@ -74,9 +78,11 @@ def _portaudio() -> ModuleType:
 def rescan() -> None:
     """Let PortAudio look for devices again; it does so only when it begins. No stream may be open.
 
-    Raises DeviceFailed.
+    Raises DeviceFailed, and Hangs while a stream is not let go of: it would wait for that.
     """
     sounddevice = _portaudio()
+    if any(thread.is_alive() for thread in _closing):
+        raise Hangs
     try:
         sounddevice._terminate()
         sounddevice._initialize()
@@ -354,6 +360,7 @@ def _close(opened: Sequence[_Opened]) -> None:
     closing.start()
     closing.join(CLOSE_S)
     if closing.is_alive():
+        _closing.append(closing)
         atexit.unregister(_portaudio()._exit_handler)
         raise Hangs
 
