@@ -24,7 +24,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QLabel,
-    QLineEdit,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -45,7 +44,7 @@ from goassist_desktop.ui.history_list import (
     time_of,
 )
 from goassist_desktop.ui.history_text import ConversationText
-from goassist_desktop.ui.pictograms import icon, pixmap
+from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.theme import GAP, theme
 
 TYPING_MS: Final = 120
@@ -154,21 +153,9 @@ class HistoryPage(kit.Page):
 
     def _shelves(self) -> QWidget:
         """The list, and beside it what is read."""
-        self._search = QLineEdit()
-        self._search.setPlaceholderText("Search what was said")
-        self._search.setAccessibleName("Search what was said")
+        self._search = kit.SearchField("Search what was said")
         self._search.textChanged.connect(self._typing.start)
-        self._search.textChanged.connect(self._on_typed)
         self._search.returnPressed.connect(self._to_list)
-        self._glass = self._search.addAction(
-            icon("search", theme().colours.quiet), QLineEdit.ActionPosition.LeadingPosition
-        )
-        self._clear = self._search.addAction(
-            icon("close", theme().colours.quiet), QLineEdit.ActionPosition.TrailingPosition
-        )
-        self._clear.setText("Clear the search")
-        self._clear.setVisible(False)
-        self._clear.triggered.connect(self._search.clear)
         self._list = ConversationList()
         self._list.setModel(self._model)
         self._list.read.connect(self._read)
@@ -258,8 +245,6 @@ class HistoryPage(kit.Page):
 
     def _restyle(self) -> None:
         style = theme()
-        self._glass.setIcon(icon("search", style.colours.quiet))
-        self._clear.setIcon(icon("close", style.colours.quiet))
         self.setMinimumWidth(style.px(360))
         ratio = self.devicePixelRatioF()
         self._empty_icon.setPixmap(pixmap("history", style.colours.quiet, style.px(56), ratio))
@@ -371,9 +356,6 @@ class HistoryPage(kit.Page):
         self._text.show_conversation(None)
         self._arrange()
         self._list.setFocus()
-
-    def _on_typed(self, text: str) -> None:
-        self._clear.setVisible(bool(text))
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeVar
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import QEnterEvent, QIcon, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -17,21 +17,34 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
+    QLineEdit,
     QListView,
     QPushButton,
     QScrollArea,
+    QScrollBar,
     QSizePolicy,
     QStyleOptionComboBox,
     QVBoxLayout,
     QWidget,
 )
 
-from goassist_desktop.ui.pictograms import pixmap
+from goassist_desktop.ui.pictograms import icon, pixmap
 from goassist_desktop.ui.theme import GAP, theme
 
 LabelKind = Literal[
-    "display", "title", "large", "body", "quiet", "caption", "section", "error", "warning"
+    "display",
+    "heading",
+    "title",
+    "large",
+    "body",
+    "quiet",
+    "caption",
+    "section",
+    "error",
+    "warning",
 ]
+WIDEST_PX: Final = 1320
+"""Of the content of a page: on a large screen it stays together, in the middle."""
 Box = TypeVar("Box", QVBoxLayout, QHBoxLayout)
 ButtonKind = Literal["plain", "primary", "danger", "link"]
 
@@ -266,6 +279,28 @@ class Choice(QComboBox):
         painter.end()
 
 
+class SearchField(QLineEdit):
+    """Words to look for; a cross at its end clears them."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.setPlaceholderText(what)
+        self.setAccessibleName(what)
+        side = QLineEdit.ActionPosition
+        self._glass = self.addAction(QIcon(), side.LeadingPosition)
+        self._cross = self.addAction(QIcon(), side.TrailingPosition)
+        self._cross.setText("Clear the search")
+        self._cross.setVisible(False)
+        self._cross.triggered.connect(self.clear)
+        self.textChanged.connect(lambda text: self._cross.setVisible(bool(text)))
+        theme().changed.connect(self._restyle)
+        self._restyle()
+
+    def _restyle(self) -> None:
+        self._glass.setIcon(icon("search", theme().colours.quiet))
+        self._cross.setIcon(icon("close", theme().colours.quiet))
+
+
 class Level(QWidget):
     """A thin bar that shows how loud it is, from silence to full scale."""
 
@@ -294,7 +329,7 @@ class Level(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         bar = QRectF(self.rect())
         round_by = bar.height() / 2
-        painter.setBrush(theme().colour("raised"))
+        painter.setBrush(theme().colour("hover"))
         painter.drawRoundedRect(bar, round_by, round_by)
         share = 1 - self._db / self.FLOOR_DB
         if share > 0:
@@ -306,6 +341,11 @@ class Level(QWidget):
         painter.end()
 
 
+def side_px(width: int) -> int:
+    """How far the content of a page of this width stands in from its sides."""
+    return max(4 * GAP, (width - theme().px(WIDEST_PX)) // 2)
+
+
 class Page(QWidget):
     """A view with a title, whose content scrolls. `body` takes the cards."""
 
@@ -315,20 +355,42 @@ class Page(QWidget):
         self.setProperty("kind", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(title)
-        self.head = row(label(title, "title"), 1)
+        self.head = row(label(title, "heading"), 1)
         self.body = column(gap=2 * GAP)
-        self.body.setContentsMargins(0, 0, GAP, 4 * GAP)
-        outer = column(self.head, gap=2 * GAP)
+        self.body.setContentsMargins(0, 0, 0, 4 * GAP)
+        self._top = column(self.head, gap=GAP)
         if what:
-            outer.addWidget(label(what, "quiet", wrap=True))
+            self._top.addWidget(label(what, "quiet", wrap=True))
+        self._holder = column(self.body)
+        self._scroll_bar: QScrollBar | None = None
+        outer = column(self._top, gap=2 * GAP)
         if scrolls:
+            self._holder.addStretch(1)
             inside = QWidget()
-            holder = QVBoxLayout(inside)
-            holder.setContentsMargins(0, 0, 0, 0)
-            holder.addLayout(self.body)
-            holder.addStretch(1)
-            outer.addWidget(scrolling(inside))
+            inside.setLayout(self._holder)
+            area = scrolling(inside)
+            self._scroll_bar = area.verticalScrollBar()
+            self._scroll_bar.rangeChanged.connect(self._stand)
+            outer.addWidget(area)
         else:
-            outer.addLayout(self.body, 1)
-        outer.setContentsMargins(4 * GAP, 3 * GAP, 3 * GAP, 0)
+            outer.addLayout(self._holder, 1)
+        outer.setContentsMargins(0, 3 * GAP, 0, 0)
         self.setLayout(outer)
+        theme().changed.connect(self._stand)
+
+    def sides(self) -> tuple[int, int]:
+        """How far its content stands in at the left and at the right, in px."""
+        side = side_px(self.width())
+        return side, side
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._stand()
+
+    def _stand(self) -> None:
+        """The bar that scrolls stands beside the content, and moves nothing when it appears."""
+        left, right = self.sides()
+        self._top.setContentsMargins(left, 0, right, 0)
+        if self._scroll_bar is not None and self._scroll_bar.maximum() > 0:
+            right -= self._scroll_bar.sizeHint().width()
+        self._holder.setContentsMargins(left, 0, right, 0)
