@@ -43,7 +43,7 @@ from goassist_desktop.ui.history_list import (
     how_many,
     time_of,
 )
-from goassist_desktop.ui.history_text import ConversationText
+from goassist_desktop.ui.history_text import INSET, ConversationText
 from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.theme import GAP, theme
 
@@ -206,10 +206,15 @@ class HistoryPage(kit.Page):
         self._hint.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         titles = kit.column(self._when, self._with, gap=2)
         self._bar = QWidget()
-        self._bar.setLayout(
-            kit.row(self._back, titles, 1, self._told, self._copy, self._save, self._trash)
-        )
-        return kit.card(self._bar, self._text, self._hint)
+        bar = kit.row(self._back, titles, 1, self._told, self._copy, self._save, self._trash)
+        bar.setContentsMargins(INSET, 0, INSET, 0)
+        self._bar.setLayout(bar)
+        reader = QFrame()
+        reader.setProperty("kind", "card")
+        inside = kit.column(self._bar, self._text, self._hint, gap=GAP)
+        inside.setContentsMargins(3 * GAP - INSET, 3 * GAP, 3 * GAP - INSET, 2 * GAP)
+        reader.setLayout(inside)
+        return reader
 
     def _nothing(self) -> QWidget:
         """What is shown in place of a list with nothing in it."""
@@ -248,7 +253,7 @@ class HistoryPage(kit.Page):
         self.setMinimumWidth(style.px(360))
         ratio = self.devicePixelRatioF()
         self._empty_icon.setPixmap(pixmap("history", style.colours.quiet, style.px(56), ratio))
-        self._middle.setFixedWidth(style.px(420))
+        self._middle.setFixedWidth(style.px(460))
         self._arrange()
 
     # -- what is shown ---------------------------------------------------------------------------
