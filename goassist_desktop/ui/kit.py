@@ -6,10 +6,10 @@ Each has a name for screen readers, works by keyboard, and repaints when the the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal, TypeVar
+from typing import ClassVar, Final, Literal, TypeVar
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QIcon, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QEnterEvent, QIcon, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QListView,
     QPushButton,
     QScrollArea,
-    QScrollBar,
     QSizePolicy,
     QStyleOptionComboBox,
     QVBoxLayout,
@@ -341,13 +340,11 @@ class Level(QWidget):
         painter.end()
 
 
-def side_px(width: int) -> int:
-    """How far the content of a page of this width stands in from its sides."""
-    return max(4 * GAP, (width - theme().px(WIDEST_PX)) // 2)
-
-
 class Page(QWidget):
     """A view with a title, whose content scrolls. `body` takes the cards."""
+
+    CENTRED: ClassVar = True
+    """Where there is more room than it needs; else at the left."""
 
     def __init__(self, title: str, what: str = "", *, scrolls: bool = True) -> None:
         """`scrolls`: off for what fills the page and scrolls by itself."""
@@ -358,39 +355,43 @@ class Page(QWidget):
         self.head = row(label(title, "heading"), 1)
         self.body = column(gap=2 * GAP)
         self.body.setContentsMargins(0, 0, 0, 4 * GAP)
-        self._top = column(self.head, gap=GAP)
+        above = column(self.head, gap=GAP)
         if what:
-            self._top.addWidget(label(what, "quiet", wrap=True))
-        self._holder = column(self.body)
-        self._scroll_bar: QScrollBar | None = None
-        outer = column(self._top, gap=2 * GAP)
+            above.addWidget(label(what, "quiet", wrap=True))
+        self._parts = (QWidget(), QWidget())
+        for part, layout in zip(self._parts, (above, self.body), strict=True):
+            part.setLayout(layout)
+        self._content = self._between_sides(self._parts[1])
+        outer = column(self._between_sides(self._parts[0]), gap=2 * GAP)
         if scrolls:
-            self._holder.addStretch(1)
             inside = QWidget()
-            inside.setLayout(self._holder)
+            inside.setLayout(column(self._content, 1))
             area = scrolling(inside)
             self._scroll_bar = area.verticalScrollBar()
-            self._scroll_bar.rangeChanged.connect(self._stand)
+            self._scroll_bar.rangeChanged.connect(self._make_room)
             outer.addWidget(area)
         else:
-            outer.addLayout(self._holder, 1)
+            outer.addLayout(self._content, 1)
         outer.setContentsMargins(0, 3 * GAP, 0, 0)
         self.setLayout(outer)
-        theme().changed.connect(self._stand)
+        theme().changed.connect(self._limit)
+        self._limit()
 
-    def sides(self) -> tuple[int, int]:
-        """How far its content stands in at the left and at the right, in px."""
-        side = side_px(self.width())
-        return side, side
+    def widest_px(self) -> int:
+        """Its content is never wider."""
+        return theme().px(WIDEST_PX)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._stand()
+    def _limit(self) -> None:
+        for part in self._parts:
+            part.setMaximumWidth(self.widest_px())
 
-    def _stand(self) -> None:
+    def _between_sides(self, part: QWidget) -> QHBoxLayout:
+        made = row(1, part, 1, gap=0) if self.CENTRED else row(part, 1, gap=0)
+        made.setStretchFactor(part, 100_000)  # all of it, up to its limit
+        made.setContentsMargins(4 * GAP, 0, 4 * GAP, 0)
+        return made
+
+    def _make_room(self, _: int, end: int) -> None:
         """The bar that scrolls stands beside the content, and moves nothing when it appears."""
-        left, right = self.sides()
-        self._top.setContentsMargins(left, 0, right, 0)
-        if self._scroll_bar is not None and self._scroll_bar.maximum() > 0:
-            right -= self._scroll_bar.sizeHint().width()
-        self._holder.setContentsMargins(left, 0, right, 0)
+        bar = self._scroll_bar.sizeHint().width() if end else 0
+        self._content.setContentsMargins(4 * GAP, 0, 4 * GAP - bar, 0)

@@ -240,7 +240,7 @@ class LatencyPage(Page):
         self._arrange()
 
     def _arrange(self) -> None:
-        room = self.width() - sum(self.sides())
+        room = min(self.width() - 8 * GAP, self.widest_px())
         wanted = min(max(room // theme().px(CELL_PX), 1), 3)
         if wanted == self._columns:
             return

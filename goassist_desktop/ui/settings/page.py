@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from goassist_desktop.config import Config
-from goassist_desktop.ui.kit import SearchField, button, column, label, row, side_px
+from goassist_desktop.ui.kit import WIDEST_PX, SearchField, button, column, label, row
 from goassist_desktop.ui.pictograms import icon
 from goassist_desktop.ui.ports import Assistant, AssistantEvent, Loading, Ready, Unable
 from goassist_desktop.ui.settings.about import About
@@ -147,7 +147,7 @@ class SettingsPage(QWidget):
         self._place()
 
     def _place(self) -> None:
-        left = side_px(self.width())
+        left = max(4 * GAP, (self.width() - theme().px(WIDEST_PX)) // 2)
         self._side_box.setContentsMargins(left, 3 * GAP, 0, 2 * GAP)
         self._side.setFixedWidth(left + theme().px(LIST_PX))
 

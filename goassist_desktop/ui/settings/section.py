@@ -20,6 +20,7 @@ LIST_PX: Final = 212
 class Section(Page):
     """One page of the settings."""
 
+    CENTRED = False
     TITLE: ClassVar[str]
     ICON: ClassVar[str]
     WHAT: ClassVar[str] = ""
@@ -29,10 +30,9 @@ class Section(Page):
         self.editing = editing
         self.cards: list[QFrame] = []
 
-    def sides(self) -> tuple[int, int]:
-        """Together with the list it is as wide as any page."""
-        widest = theme().px(WIDEST_PX - LIST_PX) - 4 * GAP
-        return 4 * GAP, max(4 * GAP, self.width() - 4 * GAP - widest)
+    def widest_px(self) -> int:
+        """Together with the list as wide as any page."""
+        return theme().px(WIDEST_PX - LIST_PX) - 4 * GAP
 
     def happened(self, event: Loading | Ready | Unable) -> None:
         """Engines came or went."""
