@@ -307,6 +307,7 @@ QScrollBar:horizontal {{ background: transparent; height: {px(10)}; margin: 2px;
 QScrollBar::handle:horizontal {{
     background: {c.outline}; border-radius: {px(3)}; min-width: {px(36)};
 }}
+QScrollBar::handle:hover {{ background: {c.quiet}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 
