@@ -107,7 +107,7 @@ def repair(path: Path) -> Repair:
             good[key] = config.check(key, value)
         except ConfigError as error:
             unknown = key not in defaults
-            what = "there is no such setting" if unknown else str(error)
+            what = f"{key}: there is no such setting" if unknown else str(error)
             faults.append(Fault(key, what, defaults.get(key)))
     try:
         config.built(good)

@@ -6,8 +6,9 @@ from typing import Final
 
 from PySide6.QtCore import QEasingCurve, QRectF, Qt, QTimer, QVariantAnimation, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QApplication, QGridLayout, QLabel, QStyle, QWidget
+from PySide6.QtWidgets import QApplication, QGridLayout, QLabel, QWidget
 
+from goassist_desktop.ui import motion
 from goassist_desktop.ui.announcing import announce
 from goassist_desktop.ui.failures import Explained, Severity, explained, solves
 from goassist_desktop.ui.kit import IconButton, button, column, label, row
@@ -154,11 +155,10 @@ class Banner(QWidget):
         if (self._sliding.endValue() if running else self._open) == end:
             self._slide(self._open)
             return
-        moves = self.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration, None, self)
         self._sliding.stop()
         self._sliding.setStartValue(self._open)
         self._sliding.setEndValue(end)
-        self._sliding.setDuration(SLIDE_MS if moves else 0)
+        self._sliding.setDuration(0 if motion.still() else SLIDE_MS)
         self._sliding.start()
 
     def _slide(self, share: float) -> None:

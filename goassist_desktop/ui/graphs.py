@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QPen, QWheelEvent
-from PySide6.QtWidgets import QFrame, QSizePolicy
+from PySide6.QtGui import QMouseEvent, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy
 
 from goassist_desktop.latency_log import CONTRACT, Figures, Limits, Recent, Value, figures
 from goassist_desktop.ui.kit import column, label, row
@@ -98,9 +98,7 @@ class Graph(QFrame):
         self.plot.hide()
         self._lines = [self._line(ms, words) for ms, words in _promises(self.limits)]
         self._reached = (0.0, 0.0)
-        self._span = label(span, "caption")
-        # The first to be cut where there is little room.
-        self._span.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._span = _Span(span)
         top = row(label(title, "section"), self._span, self._figures)
         top.setStretch(1, 1)
         box = column(top, self.plot, self._empty, gap=GAP // 2, margin=2 * GAP)
@@ -180,6 +178,19 @@ class Graph(QFrame):
         line.setZValue(-1)
         self.plot.box.addItem(line, ignoreBounds=True)
         return line
+
+
+class _Span(QLabel):
+    """What part of it is shown, in a few words: all of them or, where there is no room, none."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.setProperty("kind", "caption")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.width() >= self.sizeHint().width():
+            super().paintEvent(event)
 
 
 class TurnGraph(Graph):

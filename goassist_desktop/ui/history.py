@@ -24,7 +24,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QLabel,
-    QLineEdit,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -44,8 +43,8 @@ from goassist_desktop.ui.history_list import (
     how_many,
     time_of,
 )
-from goassist_desktop.ui.history_text import ConversationText
-from goassist_desktop.ui.pictograms import icon, pixmap
+from goassist_desktop.ui.history_text import INSET, ConversationText
+from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.theme import GAP, theme
 
 TYPING_MS: Final = 120
@@ -154,21 +153,9 @@ class HistoryPage(kit.Page):
 
     def _shelves(self) -> QWidget:
         """The list, and beside it what is read."""
-        self._search = QLineEdit()
-        self._search.setPlaceholderText("Search what was said")
-        self._search.setAccessibleName("Search what was said")
+        self._search = kit.SearchField("Search what was said")
         self._search.textChanged.connect(self._typing.start)
-        self._search.textChanged.connect(self._on_typed)
         self._search.returnPressed.connect(self._to_list)
-        self._glass = self._search.addAction(
-            icon("search", theme().colours.quiet), QLineEdit.ActionPosition.LeadingPosition
-        )
-        self._clear = self._search.addAction(
-            icon("close", theme().colours.quiet), QLineEdit.ActionPosition.TrailingPosition
-        )
-        self._clear.setText("Clear the search")
-        self._clear.setVisible(False)
-        self._clear.triggered.connect(self._search.clear)
         self._list = ConversationList()
         self._list.setModel(self._model)
         self._list.read.connect(self._read)
@@ -219,10 +206,15 @@ class HistoryPage(kit.Page):
         self._hint.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         titles = kit.column(self._when, self._with, gap=2)
         self._bar = QWidget()
-        self._bar.setLayout(
-            kit.row(self._back, titles, 1, self._told, self._copy, self._save, self._trash)
-        )
-        return kit.card(self._bar, self._text, self._hint)
+        bar = kit.row(self._back, titles, 1, self._told, self._copy, self._save, self._trash)
+        bar.setContentsMargins(INSET, 0, INSET, 0)
+        self._bar.setLayout(bar)
+        reader = QFrame()
+        reader.setProperty("kind", "card")
+        inside = kit.column(self._bar, self._text, self._hint, gap=GAP)
+        inside.setContentsMargins(3 * GAP - INSET, 3 * GAP, 3 * GAP - INSET, 2 * GAP)
+        reader.setLayout(inside)
+        return reader
 
     def _nothing(self) -> QWidget:
         """What is shown in place of a list with nothing in it."""
@@ -258,12 +250,10 @@ class HistoryPage(kit.Page):
 
     def _restyle(self) -> None:
         style = theme()
-        self._glass.setIcon(icon("search", style.colours.quiet))
-        self._clear.setIcon(icon("close", style.colours.quiet))
         self.setMinimumWidth(style.px(360))
         ratio = self.devicePixelRatioF()
         self._empty_icon.setPixmap(pixmap("history", style.colours.quiet, style.px(56), ratio))
-        self._middle.setFixedWidth(style.px(420))
+        self._middle.setFixedWidth(style.px(460))
         self._arrange()
 
     # -- what is shown ---------------------------------------------------------------------------
@@ -371,9 +361,6 @@ class HistoryPage(kit.Page):
         self._text.show_conversation(None)
         self._arrange()
         self._list.setFocus()
-
-    def _on_typed(self, text: str) -> None:
-        self._clear.setVisible(bool(text))
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QTextBrowser
 
 from goassist_desktop.history_store import Conversation, KeptTurn, marks
-from goassist_desktop.ui.theme import theme
+from goassist_desktop.ui.theme import GAP, theme
 
 AT_A_TIME: Final = 12
 """Turns put in at once, so that a conversation of hours does not hold up the window."""
@@ -26,6 +26,10 @@ _AFTERWARDS: Final = {
     "refused": "this was too long to answer",
     "failed": "the answer failed",
 }
+
+
+INSET: Final = GAP + GAP // 2
+"""Between the edge that tells of the keyboard and the words, in px."""
 
 
 class ConversationText(QTextBrowser):
@@ -70,8 +74,8 @@ class ConversationText(QTextBrowser):
         return not self._filling.isActive()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        spare = self.width() - theme().px(LINE)
-        self.setViewportMargins(0, 0, max(0, spare), 0)
+        spare = self.width() - theme().px(LINE) - 2 * INSET
+        self.setViewportMargins(INSET, GAP, INSET + max(0, spare), 0)
         super().resizeEvent(event)
 
     def _restyle(self) -> None:

@@ -6,10 +6,10 @@ Each has a name for screen readers, works by keyboard, and repaints when the the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal, TypeVar
+from typing import ClassVar, Final, Literal, TypeVar
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import QEnterEvent, QIcon, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
+    QLineEdit,
     QListView,
     QPushButton,
     QScrollArea,
@@ -26,12 +27,23 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from goassist_desktop.ui.pictograms import pixmap
+from goassist_desktop.ui.pictograms import icon, pixmap
 from goassist_desktop.ui.theme import GAP, theme
 
 LabelKind = Literal[
-    "display", "title", "large", "body", "quiet", "caption", "section", "error", "warning"
+    "display",
+    "heading",
+    "title",
+    "large",
+    "body",
+    "quiet",
+    "caption",
+    "section",
+    "error",
+    "warning",
 ]
+WIDEST_PX: Final = 1320
+"""Of the content of a page: on a large screen it stays together, in the middle."""
 Box = TypeVar("Box", QVBoxLayout, QHBoxLayout)
 ButtonKind = Literal["plain", "primary", "danger", "link"]
 
@@ -266,6 +278,28 @@ class Choice(QComboBox):
         painter.end()
 
 
+class SearchField(QLineEdit):
+    """Words to look for; a cross at its end clears them."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.setPlaceholderText(what)
+        self.setAccessibleName(what)
+        side = QLineEdit.ActionPosition
+        self._glass = self.addAction(QIcon(), side.LeadingPosition)
+        self._cross = self.addAction(QIcon(), side.TrailingPosition)
+        self._cross.setText("Clear the search")
+        self._cross.setVisible(False)
+        self._cross.triggered.connect(self.clear)
+        self.textChanged.connect(lambda text: self._cross.setVisible(bool(text)))
+        theme().changed.connect(self._restyle)
+        self._restyle()
+
+    def _restyle(self) -> None:
+        self._glass.setIcon(icon("search", theme().colours.quiet))
+        self._cross.setIcon(icon("close", theme().colours.quiet))
+
+
 class Level(QWidget):
     """A thin bar that shows how loud it is, from silence to full scale."""
 
@@ -294,7 +328,7 @@ class Level(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         bar = QRectF(self.rect())
         round_by = bar.height() / 2
-        painter.setBrush(theme().colour("raised"))
+        painter.setBrush(theme().colour("hover"))
         painter.drawRoundedRect(bar, round_by, round_by)
         share = 1 - self._db / self.FLOOR_DB
         if share > 0:
@@ -309,26 +343,55 @@ class Level(QWidget):
 class Page(QWidget):
     """A view with a title, whose content scrolls. `body` takes the cards."""
 
+    CENTRED: ClassVar = True
+    """Where there is more room than it needs; else at the left."""
+
     def __init__(self, title: str, what: str = "", *, scrolls: bool = True) -> None:
         """`scrolls`: off for what fills the page and scrolls by itself."""
         super().__init__()
         self.setProperty("kind", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(title)
-        self.head = row(label(title, "title"), 1)
+        self.head = row(label(title, "heading"), 1)
         self.body = column(gap=2 * GAP)
-        self.body.setContentsMargins(0, 0, GAP, 4 * GAP)
-        outer = column(self.head, gap=2 * GAP)
+        self.body.setContentsMargins(0, 0, 0, 4 * GAP)
+        above = column(self.head, gap=GAP)
         if what:
-            outer.addWidget(label(what, "quiet", wrap=True))
+            above.addWidget(label(what, "quiet", wrap=True))
+        self._parts = (QWidget(), QWidget())
+        for part, layout in zip(self._parts, (above, self.body), strict=True):
+            part.setLayout(layout)
+        self._content = self._between_sides(self._parts[1])
+        outer = column(self._between_sides(self._parts[0]), gap=2 * GAP)
         if scrolls:
             inside = QWidget()
-            holder = QVBoxLayout(inside)
-            holder.setContentsMargins(0, 0, 0, 0)
-            holder.addLayout(self.body)
-            holder.addStretch(1)
-            outer.addWidget(scrolling(inside))
+            inside.setLayout(column(self._content, 1))
+            area = scrolling(inside)
+            self._scroll_bar = area.verticalScrollBar()
+            self._scroll_bar.rangeChanged.connect(self._make_room)
+            outer.addWidget(area)
         else:
-            outer.addLayout(self.body, 1)
-        outer.setContentsMargins(4 * GAP, 3 * GAP, 3 * GAP, 0)
+            outer.addLayout(self._content, 1)
+        outer.setContentsMargins(0, 3 * GAP, 0, 0)
         self.setLayout(outer)
+        theme().changed.connect(self._limit)
+        self._limit()
+
+    def widest_px(self) -> int:
+        """Its content is never wider."""
+        return theme().px(WIDEST_PX)
+
+    def _limit(self) -> None:
+        for part in self._parts:
+            part.setMaximumWidth(self.widest_px())
+
+    def _between_sides(self, part: QWidget) -> QHBoxLayout:
+        made = row(1, part, 1, gap=0) if self.CENTRED else row(part, 1, gap=0)
+        made.setStretchFactor(part, 100_000)  # all of it, up to its limit
+        made.setContentsMargins(4 * GAP, 0, 4 * GAP, 0)
+        return made
+
+    def _make_room(self, _: int, end: int) -> None:
+        """The bar that scrolls stands beside the content, and moves nothing when it appears."""
+        bar = self._scroll_bar.sizeHint().width() if end else 0
+        self._content.setContentsMargins(4 * GAP, 0, 4 * GAP - bar, 0)

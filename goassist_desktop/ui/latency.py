@@ -240,8 +240,8 @@ class LatencyPage(Page):
         self._arrange()
 
     def _arrange(self) -> None:
-        room = (self.width() - 7 * GAP) // (theme().px(CELL_PX) + 2 * GAP)
-        wanted = 6 if room >= 6 else min(max(room, 1), 3)
+        room = min(self.width() - 8 * GAP, self.widest_px())
+        wanted = min(max(room // theme().px(CELL_PX), 1), 3)
         if wanted == self._columns:
             return
         self._columns = wanted

@@ -324,7 +324,7 @@ class _Dots(QWidget):
         left = (self.width() - step * shown) / 2 + (step - side) / 2
         for place in range(shown):
             filled = place < self._count
-            painter.setPen(style.colour("accent" if filled else "outline"))
+            painter.setPen(style.colour("accent" if filled else "quiet"))
             painter.setBrush(style.colour("accent") if filled else Qt.BrushStyle.NoBrush)
             dot = QRectF(left + place * step, (self.height() - side) / 2, side, side)
             painter.drawEllipse(dot.adjusted(1, 1, -1, -1))

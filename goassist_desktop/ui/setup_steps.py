@@ -213,7 +213,7 @@ class Loudspeaker(Step):
             "speaker",
             "Do I hear myself?",
             "A short melody shows how much of my own voice reaches the microphone, and that I can "
-            "tell it from yours. Please be quiet meanwhile.",
+            "tell it from yours. Please be quiet.",
         )
         self._sound = sound
         self._devices = Devices("output", services, sound)

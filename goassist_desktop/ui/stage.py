@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -66,6 +66,9 @@ WIDE_OPEN: Final = 0.35
 
 class Stage(QWidget):
     """One face, and what it is doing. `faces` is the face itself."""
+
+    stood_in = Signal(int)
+    """How far the face stands in from the edges now, in px."""
 
     def __init__(
         self,
@@ -212,6 +215,7 @@ class Stage(QWidget):
         room = round(ROOM_PX * times)
         inner = self.rect().adjusted(room, room, -room, -room)
         self.faces.setGeometry(inner)
+        self.stood_in.emit(room)
         self.faces.setMask(rounded(self.faces.rect()))
         self._halo.setGeometry(self.rect())
         self._halo.surround(inner, CORNER_PX, room)

@@ -46,7 +46,8 @@ def wrapped(text: str, font: QFont, width: float) -> list[str]:
 
 
 class Subtitle(QWidget):
-    """A strip at the bottom of the face; the words lie in its middle, on a ground of their own."""
+    """A strip at the bottom of the face, with the words on a dark ground in its middle. All lines
+    begin at the same place."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -121,8 +122,7 @@ class Subtitle(QWidget):
         painter.setPen(PALE if self._pale else INK)
         base = ground.top() + 0.6 * pad + metrics.ascent()
         for line, end in self._seen:
-            left = ground.center().x() - metrics.horizontalAdvance(line) / 2
-            painter.drawText(QPointF(left, base), line[:end])
+            painter.drawText(QPointF(ground.left() + pad, base), line[:end])
             base += high
         painter.end()
 

@@ -24,6 +24,8 @@ SIZES: Final = {"caption": 13, "body": BODY_PX, "large": 18, "title": 24, "displ
 GAP: Final = 8
 """All distances are multiples of it."""
 RADIUS: Final = 14
+BUTTON_PX: Final = 40
+"""As high as a button with text, and as what stands beside the title of a view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,9 @@ QFrame[kind="card"] {{
 QLabel {{ background: transparent; }}
 QLabel[kind="display"] {{ font-size: {px(SIZES["display"])}; font-weight: 600; }}
 QLabel[kind="title"] {{ font-size: {px(SIZES["title"])}; font-weight: 600; }}
+QLabel[kind="heading"] {{
+    font-size: {px(SIZES["title"])}; font-weight: 600; min-height: {px(BUTTON_PX)};
+}}
 QLabel[kind="large"] {{ font-size: {px(SIZES["large"])}; font-weight: 600; }}
 QLabel[kind="quiet"] {{ color: {c.quiet}; }}
 QLabel[kind="caption"] {{ color: {c.quiet}; font-size: {px(SIZES["caption"])}; }}
@@ -302,6 +307,7 @@ QScrollBar:horizontal {{ background: transparent; height: {px(10)}; margin: 2px;
 QScrollBar::handle:horizontal {{
     background: {c.outline}; border-radius: {px(3)}; min-width: {px(36)};
 }}
+QScrollBar::handle:hover {{ background: {c.quiet}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 

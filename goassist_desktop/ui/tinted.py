@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QLabel
 
 from goassist_desktop.ui.theme import SIZES, theme
 
 
 class Tinted(QLabel):
-    """Words at one of SIZES, in a colour of the palette, if wanted in a rounded box of another."""
+    """Words at one of SIZES, in a colour of the palette, if wanted in a rounded box of another.
+
+    All digits are equally wide: a figure that changes moves nothing.
+    """
 
     def __init__(self, size: str = "caption", weight: int = 400) -> None:
         super().__init__()
         self.setTextFormat(Qt.TextFormat.PlainText)
+        font = self.font()
+        font.setFeature(QFont.Tag("tnum"), 1)
+        self.setFont(font)
         self._size, self._weight = size, weight
         self._colour, self._box = "quiet", ""
         self._restyle()

@@ -403,7 +403,9 @@ class _Drawing:
             self._painter.drawLine(QPointF(self._x(start + limit), middle), QPointF(until, middle))
         words = long(ms)
         if limit is not None and over:
-            words += f", limit {limit:.0f} ms"
+            told = f"{words}, limit {limit:.0f} ms"
+            if self._metrics.horizontalAdvance(told) + theme().px(GAP) < self._right - until:
+                words = told
         measure = QRectF(QPointF(x, middle - tick), QPointF(until, middle + tick))
         self._beside(row, measure, words, "error" if over else "text")
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence
+from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
@@ -34,6 +34,10 @@ LEAST: Final = (880, 560)
 """Width and height below which the window does not go, in px: a small laptop at 150 %."""
 TRANSCRIPT: Final = (320, 620)
 """Least and most width of the words beside the face, in px before text scaling."""
+
+
+BROADEST: Final = 1.1
+"""Width of the face, against the height of the window."""
 
 
 class MainWindow(QMainWindow):
@@ -64,7 +68,7 @@ class MainWindow(QMainWindow):
         self.transcript = Transcript()
         self.controls = Controls()
         self.banner = Banner()
-        self._who = label(config.persona.name, "large")
+        self._who = label(config.persona.name, "heading")
         self._stack = QStackedWidget()
         self._add_view(TALK, self._talk())
         icons = {name: icon for name, (icon, _) in views.items()}
@@ -147,14 +151,25 @@ class MainWindow(QMainWindow):
         head = row(self._who, 1, anew)
         head.setContentsMargins(2 * GAP, 0, 0, 0)  # as far in as the words below
         words.setLayout(column(head, self.transcript))
-        seen = column(self.stage, self.controls, gap=2 * GAP)
+        self._seen = QWidget()
+        seen = column(self.stage, gap=2 * GAP)
+        below = row(self.controls)
+        seen.addLayout(below)
         seen.setStretch(0, 1)
-        sides = row(gap=4 * GAP)
-        sides.addLayout(seen, 5)
-        sides.addWidget(words, 4)
+        self._seen.setLayout(seen)
+        self.stage.stood_in.connect(lambda px: below.setContentsMargins(px, 0, px, 0))
+        sides = row(1, self._seen, words, 1, gap=0)
+        for place, share in enumerate((1, 5000, 4000, 1)):
+            sides.setStretch(place, share)
+        sides.insertSpacing(2, 4 * GAP)
         sides.setContentsMargins(2 * GAP, 3 * GAP, 4 * GAP, 3 * GAP)
         talk.setLayout(sides)
         return talk
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """On a broad screen the words stay beside the face, and both in the middle."""
+        super().resizeEvent(event)
+        self._seen.setMaximumWidth(round(BROADEST * self.height()))
 
     def _add_view(self, name: str, view: QWidget) -> None:
         self._views[name] = view

@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtGui import QColor
 
 from goassist_desktop.ui.theme import CONTRAST, DARK, LIGHT, Colours, theme
+from goassist_desktop.ui.tinted import Tinted
 
 
 def luminance(colour: str) -> float:
@@ -43,3 +44,11 @@ def test_all_text_can_be_read(palette: Colours, least: float) -> None:
 def test_text_grows_with_the_scale() -> None:
     theme().use("light", 1.5)
     assert theme().font("body").pixelSize() == 22
+
+
+def test_a_figure_that_changes_moves_nothing() -> None:
+    figure = Tinted("display", 600)
+    figure.tell("1111", "text")
+    narrow = figure.sizeHint().width()
+    figure.tell("8888", "error")
+    assert figure.sizeHint().width() == narrow

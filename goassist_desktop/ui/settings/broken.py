@@ -43,7 +43,7 @@ class BrokenConfigDialog(QDialog):
         self.use.setDefault(True)
         self.setLayout(
             column(
-                label("The settings can not be used", "large"),
+                label("The settings can not be used", "title"),
                 self.what,
                 self.where,
                 self.fault,

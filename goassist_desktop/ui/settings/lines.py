@@ -7,13 +7,14 @@ from typing import Final
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QWheelEvent
-from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QSlider, QSpinBox, QWidget
+from PySide6.QtWidgets import QBoxLayout, QLineEdit, QPlainTextEdit, QSlider, QSpinBox, QWidget
 
 from goassist_desktop import config as settings
 from goassist_desktop.ui.kit import Choice, Switch, column, label, setting
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.theme import theme
 
+NARROW_PX: Final = 160
 WIDE_PX: Final = 340
 WIDEST_PX: Final = 420
 """However large the text is: the words at the left want room too."""
@@ -57,7 +58,13 @@ class Line(QWidget):
                 inside.addSpacing(4)
             inside.addWidget(control)
         else:
-            inside.addWidget(setting(title, what, control))
+            line = setting(title, what, control)
+            inside.addWidget(line)
+            if wide:  # and no wider than the words where there is little room
+                both = line.layout()
+                assert isinstance(both, QBoxLayout)
+                both.setStretch(1, 1)
+                both.setAlignment(control, Qt.AlignmentFlag.AlignVCenter)
         inside.addWidget(self._note)
         inside.addWidget(self._fault)
         self.setLayout(inside)
@@ -73,7 +80,8 @@ class Line(QWidget):
 
     def _fit(self) -> None:
         if self._wide:
-            self.control.setFixedWidth(min(theme().px(WIDE_PX), WIDEST_PX))
+            self.control.setMinimumWidth(theme().px(NARROW_PX))
+            self.control.setMaximumWidth(min(theme().px(WIDE_PX), WIDEST_PX))
 
     def refresh(self) -> None:
         """Show the setting as it is now."""

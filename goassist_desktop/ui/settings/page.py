@@ -7,10 +7,15 @@ from functools import partial
 from typing import Final, TypeVar
 
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent, QShowEvent
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QKeyEvent,
+    QResizeEvent,
+    QShowEvent,
+)
 from PySide6.QtWidgets import (
     QFrame,
-    QLineEdit,
     QListWidget,
     QListWidgetItem,
     QStackedWidget,
@@ -18,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from goassist_desktop.config import Config
-from goassist_desktop.ui.kit import button, column, label, row
+from goassist_desktop.ui.kit import WIDEST_PX, SearchField, button, column, label, row
 from goassist_desktop.ui.pictograms import icon
 from goassist_desktop.ui.ports import Assistant, AssistantEvent, Loading, Ready, Unable
 from goassist_desktop.ui.settings.about import About
@@ -31,14 +36,11 @@ from goassist_desktop.ui.settings.lines import Line
 from goassist_desktop.ui.settings.mark import Mark
 from goassist_desktop.ui.settings.persona import Persona
 from goassist_desktop.ui.settings.privacy import Privacy
-from goassist_desktop.ui.settings.section import Section
+from goassist_desktop.ui.settings.section import LIST_PX, Section
 from goassist_desktop.ui.settings.services import SettingsServices
 from goassist_desktop.ui.settings.sound import Sound
 from goassist_desktop.ui.theme import GAP, RADIUS, theme
 
-LIST_PX: Final = 236
-WIDEST_PX: Final = 900
-"""Longer lines are hard to read."""
 SAVED_MS: Final = 1800
 OTHERS: Final = (Persona, Face, Conversation, Appearance, Engines, Privacy, About)
 S = TypeVar("S", bound=Section)
@@ -69,10 +71,7 @@ class SettingsPage(QWidget):
         self._kinds = list(self._make)
         self._made: dict[type[Section], Section] = {}
         self._engines: Loading | Ready | Unable | None = None
-        self.search = QLineEdit()
-        self.search.setPlaceholderText("Search settings")
-        self.search.setAccessibleName("Search settings")
-        self.search.setClearButtonEnabled(True)
+        self.search = SearchField("Search settings")
         self.search.setMaxLength(60)
         self.list = QListWidget()
         self.list.setAccessibleName("Sections")
@@ -84,14 +83,14 @@ class SettingsPage(QWidget):
         self.saved = Mark()
         self.failure = _Failure(self.editing.save_again)
         self._side = QWidget()
-        side = column(label("Settings", "title"), self.search, self.nothing, self.list, self.saved)
+        side = column(
+            label("Settings", "heading"), self.search, self.nothing, self.list, self.saved
+        )
         side.setSpacing(2 * GAP)
-        side.setContentsMargins(3 * GAP, 3 * GAP, GAP, 2 * GAP)
+        self._side_box = side
         side.setStretch(3, 1)
         self._side.setLayout(side)
-        middle = row(1, self.stack, 1, gap=0)
-        middle.setStretch(1, 1000)
-        right = column(self.failure, middle, gap=0)
+        right = column(self.failure, self.stack, gap=0)
         both = row(self._side, right, gap=0)
         both.setStretch(1, 1)
         self.setLayout(both)
@@ -143,6 +142,15 @@ class SettingsPage(QWidget):
         self._rest_timer.start()
         self.list.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place()
+
+    def _place(self) -> None:
+        left = max(4 * GAP, (self.width() - theme().px(WIDEST_PX)) // 2)
+        self._side_box.setContentsMargins(left, 3 * GAP, 0, 2 * GAP)
+        self._side.setFixedWidth(left + theme().px(LIST_PX))
+
     def _make_next(self) -> None:
         """One of the sections nobody asked for yet, whenever there is nothing else to do."""
         kind = next((kind for kind in self._kinds if kind not in self._made), None)
@@ -169,6 +177,7 @@ class SettingsPage(QWidget):
         for place, lines in enumerate(found):
             self.list.item(place).setHidden(not lines)
         self.nothing.setVisible(not any(found))
+        self.stack.setVisible(any(found))
         if not found[self.list.currentRow()] and any(found):
             self.list.setCurrentRow(next(place for place, lines in enumerate(found) if lines))
 
@@ -206,8 +215,7 @@ class SettingsPage(QWidget):
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
     def _restyle(self) -> None:
-        self._side.setFixedWidth(theme().px(LIST_PX))
-        self.stack.setMaximumWidth(theme().px(WIDEST_PX))
+        self._place()
         side = theme().px(20)
         self.list.setIconSize(QSize(side, side))
         for place, kind in enumerate(self._kinds):
@@ -227,7 +235,7 @@ class _Failure(QWidget):
         self._frame = QFrame()
         self._frame.setLayout(inside)
         outer = column(self._frame)
-        outer.setContentsMargins(4 * GAP, 2 * GAP, 3 * GAP, 0)
+        outer.setContentsMargins(4 * GAP, 2 * GAP, 4 * GAP, 0)
         self.setLayout(outer)
         theme().changed.connect(self._restyle)
         self._restyle()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from PySide6.QtWidgets import QFrame, QLayout, QWidget
 
-from goassist_desktop.ui.kit import Page, card, label
+from goassist_desktop.ui.kit import WIDEST_PX, Page, card, label
 from goassist_desktop.ui.ports import Loading, Ready, Unable
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.fold import Fold
 from goassist_desktop.ui.settings.lines import Line
+from goassist_desktop.ui.theme import GAP, theme
+
+LIST_PX: Final = 212
+"""The list of the sections, beside each of them."""
 
 
 class Section(Page):
     """One page of the settings."""
 
+    CENTRED = False
     TITLE: ClassVar[str]
     ICON: ClassVar[str]
     WHAT: ClassVar[str] = ""
@@ -24,6 +29,10 @@ class Section(Page):
         super().__init__(self.TITLE, self.WHAT)
         self.editing = editing
         self.cards: list[QFrame] = []
+
+    def widest_px(self) -> int:
+        """Together with the list as wide as any page."""
+        return theme().px(WIDEST_PX - LIST_PX) - 4 * GAP
 
     def happened(self, event: Loading | Ready | Unable) -> None:
         """Engines came or went."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QEnterEvent,
@@ -11,12 +13,15 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QPixmap,
+    QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QWidget
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QGridLayout, QSizePolicy, QWidget
 
-from goassist_desktop.ui.kit import row
 from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.theme import GAP, RADIUS, theme
+
+NARROW_PX: Final = 130
+"""A tile, with its longest name."""
 
 
 class Tile(QAbstractButton):
@@ -146,8 +151,26 @@ class Tiles(QWidget):
         self._group = QButtonGroup(self)
         for tile in tiles:
             self._group.addButton(tile)
-        self.setLayout(row(*tiles, gap=GAP + 4))
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(GAP + 4)
+        self._columns = 0
+        self._arrange()
         self._group.buttonToggled.connect(self._toggled)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """In one row; in two where that leaves no room for the names."""
+        count = len(self.tiles)
+        narrow = self.width() < count * theme().px(NARROW_PX)
+        columns = 2 if narrow and count % 2 == 0 else count
+        if columns != self._columns:
+            self._columns = columns
+            for n, tile in enumerate(self.tiles):
+                self._grid.addWidget(tile, n // columns, n % columns)
 
     def show_value(self, value: str) -> None:
         """Take the tile of this value; none where there is none."""
