@@ -281,12 +281,12 @@ def from_file(path: Path) -> Iterator[tuple[str, Any]]:
     """Keys and values as the file has them, unchecked. Raises ConfigError when it is unreadable."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if os.environ.get("GOASSIST_CONFIG"):
             raise ConfigError(f"GOASSIST_CONFIG = {path}: there is no such file") from error
         return
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     for key, value in content.items():
         if isinstance(value, dict):
             yield from ((f"{key}.{name}", inner) for name, inner in value.items())

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 import psutil
 
-from goassist_desktop import weights
+from goassist_desktop import screen, weights
 from goassist_desktop.app import face_engines
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints import sound_card
@@ -77,6 +77,7 @@ def examine_silently(config: Config) -> Iterator[Finding]:
     yield disk(config)
     yield processor(_cpu_flags())
     yield graphics()
+    yield window()
     yield face(config)
     yield face_engine(config)
 
@@ -262,6 +263,14 @@ def graphics(pci: Path = Path("/sys/bus/pci/devices")) -> Finding:
     if answer.returncode:
         return Finding("GPU", "warn", f"nvidia-smi: {text}", "install the driver again, or restart")
     return Finding("GPU", "ok", text)
+
+
+def window() -> Finding:
+    """Whether there is a screen for one. None is needed: the program then talks in the terminal."""
+    fault = screen.fault()
+    if fault:
+        return Finding("screen", "warn", fault, "without one captions come in the terminal")
+    return Finding("screen", "ok", "there is one")
 
 
 _DRAW = """
