@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import wait
@@ -111,12 +112,18 @@ _at_work: list[ThreadLane] = []
 """Lanes that were still at work when their engines should have been closed."""
 
 
+_MAY_BE_AT_WORK = ("conversation", "face")
+"""The window's own threads, which it leaves behind when they do not end in time."""
+
+
 def end(status: int) -> int:
     """The exit status; but while a library is at work the process ends here, at once.
 
-    Python would take down what the library uses below it.
+    Python would take down what the library uses below it: Mesa crashes when the process ends in an
+    orderly way while it prepares to draw.
     """
-    if all(lane.ended(within_s=0.0) for lane in _at_work):
+    drawing = any(thread.name in _MAY_BE_AT_WORK for thread in threading.enumerate())
+    if not drawing and all(lane.ended(within_s=0.0) for lane in _at_work):
         return status
     sys.stdout.flush()
     sys.stderr.flush()

@@ -145,7 +145,7 @@ def test_without_a_folder_to_write_to_it_starts_all_the_same(
     tmp_path: Path, monitor: Screen, start: Start
 ) -> None:
     nowhere = str(write(tmp_path / "file", ""))
-    places = ("CONFIG_HOME", "STATE_HOME", "DATA_HOME", "CACHE_HOME", "RUNTIME_DIR")
+    places = ("CONFIG_HOME", "STATE_HOME", "DATA_HOME", "RUNTIME_DIR")
     program = start(**{f"XDG_{place}": nowhere for place in places})
     monitor.wait_for_window(TITLE)
     monitor.key("Escape")  # the set-up, which it can not know to be done
