@@ -25,7 +25,7 @@ from goassist_desktop.pipeline.protocols import Endpoint, Engine, EngineInfo
 from goassist_desktop.pipeline.session import Session, SessionSettings
 from goassist_desktop.pipeline.turn import TurnSettings
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
-from goassist_desktop.supply.offers import model_names as model_names
+from goassist_desktop.supply.offers import model_names
 
 STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
 LEAVE_S = 0.6

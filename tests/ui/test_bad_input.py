@@ -93,7 +93,6 @@ Start = Callable[..., Started]
 @pytest.fixture
 def start(tmp_path: Path, monitor: Screen, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Start it on the screen; not for the first time."""
-    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
     (tmp_path / STATE).mkdir(parents=True)
     (tmp_path / STATE / "setup.json").write_text("{}")
     started = []
@@ -148,8 +147,7 @@ def test_without_a_folder_to_write_to_it_starts_all_the_same(
     places = ("CONFIG_HOME", "STATE_HOME", "DATA_HOME", "RUNTIME_DIR")
     program = start(**{f"XDG_{place}": nowhere for place in places})
     monitor.wait_for_window(TITLE)
-    monitor.key("Escape")  # the set-up, which it can not know to be done
-    time.sleep(1.0)
+    time.sleep(1.0)  # until it is painted
     monitor.shot(SCREENS / "bad-folders.png")
     program.end()
 
@@ -175,6 +173,7 @@ def _turns(file: Path) -> list[tuple[str]]:
 def test_missing_models_are_offered(tmp_path: Path, monitor: Screen, start: Start) -> None:
     program = start(GOASSIST_MODELS_DIR=str(tmp_path / "none"))
     program.wait_for_log("no conversation, models")
+    time.sleep(1.0)  # until it is painted
     monitor.shot(SCREENS / "bad-no-models.png")
     program.end()
 
@@ -192,6 +191,7 @@ def test_a_damaged_model_is_named(tmp_path: Path, monitor: Screen, start: Start)
             content.truncate(file.size)
     program = start(GOASSIST_MODELS_DIR=str(models))
     program.wait_for_log("no conversation, ")
+    time.sleep(1.0)  # until it is painted
     monitor.shot(SCREENS / "bad-model.png")
     program.end()
 

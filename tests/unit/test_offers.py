@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from goassist_desktop import weights
-from goassist_desktop.app import model_names
 from goassist_desktop.config import Config, EngineChoice, ModelChoice, load
 from goassist_desktop.pipeline.engines import REGISTRY
 from goassist_desktop.supply import manifest, offers
 from goassist_desktop.supply.manifest import Manifest, Model
-from goassist_desktop.supply.offers import Offer
+from goassist_desktop.supply.offers import Offer, model_names
 from goassist_desktop.supply.partial import partial_path
 from goassist_desktop.supply.queue import CLOSE_S, Item, PullQueue, Rate
 from tests.fakes.model_sources import BIG, NOWHERE, SMALL, Hub
