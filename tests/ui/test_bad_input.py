@@ -214,6 +214,7 @@ def test_two_starts_at_once_are_one_program(monitor: Screen, start: Start) -> No
     [
         (["--set", "kiosk.pin=12a4"], {}, 2, "--set kiosk.pin: must be digits"),
         (["--set", "kiosk.wake_word=?"], {}, 2, "kiosk.wake_word = '?': must have a letter in it"),
+        (["--terminal"], {}, 2, "--kiosk goes with neither --terminal nor --record"),
         ([], {"DISPLAY": ""}, 1, "no kiosk: there is no screen"),
         ([], {"DISPLAY": ":4711"}, 1, "no kiosk: the display DISPLAY=:4711 does not answer"),
         ([], {"QT_QPA_PLATFORM": "paper"}, 1, "no kiosk: QT_QPA_PLATFORM=paper is not known"),
