@@ -133,11 +133,21 @@ def test_how_much_of_a_model_is_here() -> None:
     put(model)
     assert offers.state(model) == ("here", model.size)
     assert model not in offers.missing(Config())
+    assert model not in offers.to_fetch(Config())
     offers.remove(model.name)
     assert offers.state(model) == ("missing", 0)
     assert not list(staging.iterdir())
     put(model, but_bytes=1)
     assert offers.state(model) == ("damaged", model.size - 1)
+
+
+def test_where_all_seem_whole_all_are_looked_into() -> None:
+    """Of a model that is damaged inside, the files have the right sizes."""
+    used = [weights.model(name) for name in model_names(Config()).values()]
+    for model in used:
+        put(model)
+    assert not offers.missing(Config())
+    assert offers.to_fetch(Config()) == used
 
 
 # In words -----------------------------------------------------------------------------------------
