@@ -41,8 +41,9 @@ from goassist_desktop.ui.ports import Loading, Publish, Ready, Unable
 
 logger = logging.getLogger(__name__)
 
-CLOSE_S: Final = 0.9
-"""The end of a session and of its engines; one that is at work is left behind, see `app.end`."""
+CLOSE_S: Final = 0.4
+"""The end of a session and of its engines: all of the program ends within a second. Who is at work
+for longer is left behind, see `app.end`."""
 ALIVE_S: Final = 0.5
 SILENT_DB: Final = -120.0
 
