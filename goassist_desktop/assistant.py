@@ -64,9 +64,9 @@ class Venue:
 
     endpoint: Callable[[Config], Endpoint] = _sound_card
     beside: Callable[[Session, Endpoint], Iterable[Coroutine[Any, Any, None]]] = _nothing
-    engines: Callable[[Config, Callable[[], bool]], AbstractContextManager[Engines]] = (
-        loaded_engines
-    )
+    engines: Callable[
+        [Config, Callable[[], bool], Callable[[], bool]], AbstractContextManager[Engines]
+    ] = loaded_engines
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class LocalAssistant:
         config = self._next()
         self._publish(Loading())
         began = time.monotonic()
-        with self._venue.engines(config, self._give_up(config)) as engines:
+        with self._venue.engines(config, self._give_up(config), self._ending) as engines:
             while not self._closing and _engines(self._config) == _engines(config):
                 self._hold_one(self._next(), engines, began)
                 began = time.monotonic()
@@ -225,6 +225,9 @@ class LocalAssistant:
             return self._closing or _engines(self._config) != _engines(config)
 
         return give_up
+
+    def _ending(self) -> bool:
+        return self._closing
 
     async def _living(self) -> None:
         while True:

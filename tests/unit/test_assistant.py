@@ -63,7 +63,9 @@ class Place:
         self.assistant = LocalAssistant(config or Config(), self._publish, venue, self._alive)
 
     @contextmanager
-    def _engines(self, config: Config, given_up: Callable[[], bool]) -> Iterator[Engines]:
+    def _engines(
+        self, config: Config, given_up: Callable[[], bool], ending: Callable[[], bool]
+    ) -> Iterator[Engines]:
         self.loads.append(config)
         while self.slow:
             if given_up():
