@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import wait
@@ -24,7 +25,7 @@ from goassist_desktop.pipeline.protocols import Endpoint, Engine, EngineInfo
 from goassist_desktop.pipeline.session import Session, SessionSettings
 from goassist_desktop.pipeline.turn import TurnSettings
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
-from goassist_desktop.supply.offers import model_names as model_names
+from goassist_desktop.supply.offers import model_names
 
 STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
 LEAVE_S = 0.6
@@ -60,7 +61,9 @@ def face_engines(config: Config) -> dict[str, Any]:
 
 @contextmanager
 def loaded_engines(
-    config: Config, given_up: Callable[[], bool] = lambda: False
+    config: Config,
+    given_up: Callable[[], bool] = lambda: False,
+    ending: Callable[[], bool] = lambda: False,
 ) -> Iterator[Engines]:
     """Every stage's engine, loaded and warm, but for the face's; closed at the end.
 
@@ -68,7 +71,8 @@ def loaded_engines(
 
     No library can be stopped while it loads a model or computes. An engine that does not finish
     its step in LEAVE_S stays as it is, and `end` then ends the process without it.
-    Raises ModelMissing and EngineFailed.
+    Where the program is `ending` they are not closed: to end llama.cpp's server keeps all of Python
+    waiting, for up to 0.7 s. Raises ModelMissing and EngineFailed.
     """
     engines: dict[str, Any] = {
         stage: create(
@@ -101,7 +105,9 @@ def loaded_engines(
             lane.close()
         deadline = time.monotonic() + LEAVE_S
         for name, lane in lanes.items():
-            if lane.ended(within_s=max(0.0, deadline - time.monotonic())):
+            if ending():
+                _not_closed.append((engines | faces)[name])
+            elif lane.ended(within_s=max(0.0, deadline - time.monotonic())):
                 (engines | faces)[name].close()
             else:
                 _at_work.append(lane)
@@ -111,12 +117,21 @@ _at_work: list[ThreadLane] = []
 """Lanes that were still at work when their engines should have been closed."""
 
 
-def end(status: int) -> int:
-    """The exit status; but while a library is at work the process ends here, at once.
+_not_closed: list[Any] = []
+"""Engines that end with the process."""
+_MAY_BE_AT_WORK = ("conversation", "face")
+"""The window's own threads, which it leaves behind when they do not end in time."""
 
-    Python would take down what the library uses below it.
+
+def end(status: int) -> int:
+    """The exit status; but while a library is at work, or was left to end with the process, that
+    is here and now.
+
+    Python would take down what the library uses below it: Mesa crashes when the process ends in an
+    orderly way while it prepares to draw.
     """
-    if all(lane.ended(within_s=0.0) for lane in _at_work):
+    drawing = any(thread.name in _MAY_BE_AT_WORK for thread in threading.enumerate())
+    if not (drawing or _not_closed) and all(lane.ended(within_s=0.0) for lane in _at_work):
         return status
     sys.stdout.flush()
     sys.stderr.flush()

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -41,8 +41,9 @@ from goassist_desktop.ui.ports import Loading, Publish, Ready, Unable
 
 logger = logging.getLogger(__name__)
 
-CLOSE_S: Final = 0.9
-"""The end of a session and of its engines; one that is at work is left behind, see `app.end`."""
+CLOSE_S: Final = 0.4
+"""The end of a session and of its engines: all of the program ends within a second. Who is at work
+for longer is left behind, see `app.end`."""
 ALIVE_S: Final = 0.5
 SILENT_DB: Final = -120.0
 
@@ -59,10 +60,13 @@ def _nothing(session: Session, endpoint: Endpoint) -> Iterable[Coroutine[Any, An
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Venue:
-    """Where a session is held, and what runs beside it."""
+    """Where a session is held, what runs beside it, and with what engines."""
 
     endpoint: Callable[[Config], Endpoint] = _sound_card
     beside: Callable[[Session, Endpoint], Iterable[Coroutine[Any, Any, None]]] = _nothing
+    engines: Callable[
+        [Config, Callable[[], bool], Callable[[], bool]], AbstractContextManager[Engines]
+    ] = loaded_engines
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class LocalAssistant:
         self._venue = venue or Venue()
         self._lock = threading.Lock()
         self._config = config  # as wanted; what is in use is an argument of what uses it
-        self._wanted = threading.Event()  # there is something to do
+        self._wanted = threading.Event()  # a conversation other than the one there is
         self._closing = False
         self._muted = False
         self._greeting = config.persona.greeting  # until it was said
@@ -138,6 +142,7 @@ class LocalAssistant:
         self.restart()
         if self._thread is not None:
             self._thread.join(CLOSE_S)
+        self._publish = lambda event: None  # who is left behind has nobody to tell
 
     def say(self, text: str) -> None:
         self._ask("say", text)
@@ -184,11 +189,10 @@ class LocalAssistant:
         while not self._closing:
             while not self._wanted.wait(ALIVE_S):
                 self._alive()
-            self._wanted.clear()
             if self._closing:
                 return
             try:
-                self._with_engines(self._config)
+                self._with_engines()
             except GivenUp:
                 self._wanted.set()
             except GoAssistError as error:
@@ -199,15 +203,21 @@ class LocalAssistant:
                 logger.exception("the conversation broke")
                 self._publish(Unable(f"the conversation broke: {error!r}", "bug"))
 
-    def _with_engines(self, config: Config) -> None:
+    def _with_engines(self) -> None:
         """Hold one session after the other, for as long as these engines are wanted."""
+        config = self._next()
         self._publish(Loading())
         began = time.monotonic()
-        with loaded_engines(config, self._give_up(config)) as engines:
+        with self._venue.engines(config, self._give_up(config), self._ending) as engines:
             while not self._closing and _engines(self._config) == _engines(config):
-                self._hold_one(self._config, engines, began)
+                self._hold_one(self._next(), engines, began)
                 began = time.monotonic()
         self._wanted.set()
+
+    def _next(self) -> Config:
+        """What to do now. What is wanted from here on is something else."""
+        self._wanted.clear()
+        return self._config
 
     def _give_up(self, config: Config) -> Callable[[], bool]:
         def give_up() -> bool:
@@ -215,6 +225,9 @@ class LocalAssistant:
             return self._closing or _engines(self._config) != _engines(config)
 
         return give_up
+
+    def _ending(self) -> bool:
+        return self._closing
 
     async def _living(self) -> None:
         while True:
@@ -240,10 +253,13 @@ class LocalAssistant:
         session = make_session(config, made_of.engines, made_of.endpoint, made_of.publish)
         loop, over = asyncio.get_running_loop(), asyncio.Event()
         self._held = _Held(session, endpoint, made_of.ask, loop, over)
-        if self._closing or self._config is not config:
-            over.set()  # said before there was anybody to hear it
+        if self._wanted.is_set() or self._config is not config:
+            self._held = None  # said before there was anybody to hear it
+            return
         if self._muted:
             made_of.ask(session.mute, True)
+        if config.audio.push_to_talk:
+            made_of.ask(session.push_to_talk_only, True)
         if self._greeting:
             made_of.ask(session.greet, self._greeting)
             self._greeting = ""

@@ -7,8 +7,9 @@ setting is one line of the dataclasses below: its default, and what is allowed.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import platformdirs
 from goassist_desktop.pipeline.engines import REGISTRY
 from goassist_desktop.pipeline.errors import ConfigError
 from goassist_desktop.pipeline.network_address import host_and_port
+from goassist_desktop.pipeline.wake_word import meant_for
 from goassist_desktop.supply import manifest
 
 _NOT_SETTINGS = ("GOASSIST_CONFIG", "GOASSIST_MODELS_DIR")
@@ -29,17 +31,32 @@ SYSTEM_PROMPT = (
 )
 
 
+LONGEST_PIN = 32
+
+
+def _digits(text: str, key: str) -> None:
+    if not re.fullmatch(rf"[0-9]{{1,{LONGEST_PIN}}}", text):
+        raise ConfigError(f"{key}: must be digits, at most {LONGEST_PIN} of them, or empty")
+
+
+def _word(text: str, key: str) -> None:
+    try:
+        meant_for(text, "")
+    except ValueError as error:
+        raise ConfigError(f"{key} = {text!r}: must have a letter in it, or be empty") from error
+
+
 def _setting(
     default: Any,
     *,
     among: Iterable[str] = (),
     low: float = 0,
     high: float = 0,
-    address: bool = False,
+    form: Callable[[str, str], object] | None = None,
 ) -> Any:
     """A field with what is allowed beside its default: one of `among`, a number from `low` to
-    `high`, or host and port."""
-    allowed = {"among": tuple(among), "low": low, "high": high, "address": address}
+    `high`, or what `form` takes: a function of value and key, which raises ConfigError."""
+    allowed = {"among": tuple(among), "low": low, "high": high, "form": form}
     return field(default=default, metadata=allowed)
 
 
@@ -112,9 +129,9 @@ class TurnTaking:
 class FaceSettings:
     engine: str = _setting("lipsync", among=(*REGISTRY["face"], "none"))
     """What moves the mouth; where it fails, `lipsync` takes over."""
-    service: str = _setting("localhost:52000", address=True)
+    service: str = _setting("localhost:52000", form=host_and_port)
     """Host and port of an Audio2Face-3D service."""
-    live_link: str = _setting("", address=True)
+    live_link: str = _setting("", form=host_and_port)
     """Host and port to send the face to as Live Link Face does; empty: it is not sent."""
 
 
@@ -139,9 +156,9 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class Kiosk:
-    pin: str = _setting("")
+    pin: str = _setting("", form=_digits)
     """Digits that end the kiosk; empty: it is ended from outside only."""
-    wake_word: str = _setting("")
+    wake_word: str = _setting("", form=_word)
     """Said before anything is answered; empty: any speech wakes it."""
     idle_s: float = _setting(45.0, low=5, high=3600)
     """Without a word for this long, the kiosk goes back to rest and forgets the conversation."""
@@ -264,12 +281,12 @@ def from_file(path: Path) -> Iterator[tuple[str, Any]]:
     """Keys and values as the file has them, unchecked. Raises ConfigError when it is unreadable."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if os.environ.get("GOASSIST_CONFIG"):
             raise ConfigError(f"GOASSIST_CONFIG = {path}: there is no such file") from error
         return
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     for key, value in content.items():
         if isinstance(value, dict):
             yield from ((f"{key}.{name}", inner) for name, inner in value.items())
@@ -299,8 +316,8 @@ def _checked(where: str, value: Any, spec: Any) -> Any:
     elif want in (int, float) and not low <= value <= high:
         allowed = f"a number from {low:g} to {high:g}"
     else:
-        if spec.metadata["address"] and value != spec.default:
-            host_and_port(value, where)
+        if spec.metadata["form"] is not None and value != spec.default:
+            spec.metadata["form"](value, where)
         return value
     raise ConfigError(f"{where} = {value!r}: must be {allowed}")
 

@@ -12,7 +12,7 @@ import os
 import platform
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -63,20 +63,14 @@ def export(
     include_words: bool,
     engines: Sequence[EngineInfo] = (),
     turns: Sequence[TurnClosed] = (),
-    speculation: Speculation | None = None,
-    findings: Iterable[Finding] | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    examine: Callable[[Config], Iterable[Finding]] = doctor.examine_silently,
 ) -> None:
     """Write the zip; one that is there is replaced, and only once the new one is whole.
 
-    `engines`, `turns` and `speculation` are the running session's; `findings` an examination made
-    before, else one is made, without a sound. `say` is told what is being done, a line each. It
-    takes seconds: not for Qt's thread. Raises GoAssistError when it can not be written.
+    `engines` and `turns` are the running session's. It takes seconds: not for Qt's thread. Raises
+    GoAssistError when it can not be written.
     """
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    if findings is None:
-        say("Examining this machine …")
-        findings = _examined(config, say)
     report = Report(engines)
     for turn in turns:
         report.take(turn)
@@ -85,9 +79,9 @@ def export(
         "made": made,
         "program": metadata.version(doctor.DISTRIBUTION),
         "machine": machine(),
-        "examination": [dataclasses.asdict(finding) for finding in findings],
+        "examination": [dataclasses.asdict(finding) for finding in examine(config)],
         "engines": [dataclasses.asdict(info) for info in engines],
-        "latency": _figures(report.as_dict(speculation or Speculation())),
+        "latency": _figures(report.as_dict(Speculation())),
         "settings": without_secrets(config),
         "settings_file": str(settings.default_path()),
         "libraries": libraries(),
@@ -99,22 +93,13 @@ def export(
         ),
         "report.json": discreet.text(json.dumps(content, indent=1, ensure_ascii=False)) + "\n",
     }
-    say("Reading the logs …")
     for log in log_file.files():
         with suppress(FileNotFoundError):  # it was turned over meanwhile
             text = _read(log)
             members[f"logs/{log.name}"] = discreet.text(text)
     if include_words:
         members["transcript.txt"] = transcript(turns, config.persona.name)
-    say("Writing the file …")
     _write(path, members)
-    say("Done.")
-
-
-def _examined(config: Config, say: Callable[[str], None]) -> Iterator[Finding]:
-    for finding in doctor.examine_silently(config):
-        say(f"Examined: {finding.check}")
-        yield finding
 
 
 def machine() -> dict[str, Any]:

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 import psutil
 
-from goassist_desktop import weights
+from goassist_desktop import screen, weights
 from goassist_desktop.app import face_engines
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints import sound_card
@@ -33,13 +33,11 @@ from goassist_desktop.pipeline.engines import audio2face_service
 from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed, EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.network_address import host_and_port
-from goassist_desktop.supply.offers import model_names
+from goassist_desktop.supply.offers import BESIDE_MODELS_BYTES, model_names
 
 DISTRIBUTION = "goassist-desktop"
 _NEWEST_PYTHON = (3, 14)
 """The newest the program was tried with. It does not start on one older than 3.11."""
-_BESIDE_MODELS_GB = 0.7
-"""Memory of the program itself: the interpreter, the runtimes and their working buffers."""
 _DEMONSTRATION = "without it the program holds the demonstration conversation"
 
 _TONE_HZ = 1000
@@ -77,6 +75,7 @@ def examine_silently(config: Config) -> Iterator[Finding]:
     yield disk(config)
     yield processor(_cpu_flags())
     yield graphics()
+    yield window()
     yield face(config)
     yield face_engine(config)
 
@@ -183,7 +182,8 @@ def memory(config: Config) -> Finding:
     """Whether the models of the profile fit into the memory that is free now."""
     total_gb = weights.memory_bytes() / 1e9
     free_gb = min(psutil.virtual_memory().available / 1e9, total_gb)
-    need_gb = _BESIDE_MODELS_GB + sum(weights.model(n).size for n in _model_names(config)) / 1e9
+    need = BESIDE_MODELS_BYTES + sum(weights.model(n).size for n in _model_names(config))
+    need_gb = need / 1e9
     found = f"{total_gb:.1f} GB, {free_gb:.1f} GB free, about {need_gb:.1f} GB needed"
     if free_gb >= need_gb:
         return Finding("memory", "ok", found)
@@ -262,6 +262,14 @@ def graphics(pci: Path = Path("/sys/bus/pci/devices")) -> Finding:
     if answer.returncode:
         return Finding("GPU", "warn", f"nvidia-smi: {text}", "install the driver again, or restart")
     return Finding("GPU", "ok", text)
+
+
+def window() -> Finding:
+    """Whether there is a screen for one. None is needed: the program then talks in the terminal."""
+    fault = screen.fault()
+    if fault:
+        return Finding("screen", "warn", fault, "without one captions come in the terminal")
+    return Finding("screen", "ok", "there is one")
 
 
 _DRAW = """

@@ -99,8 +99,7 @@ def open_log(
         handler = _File(where or folder(), log, notify)
     except OSError as error:
         notify(Notice("warning", _no_log(error)))
-        yield log
-        return
+        handler = logging.NullHandler()  # without any, Python prints what is logged
     root, ours = logging.getLogger(), logging.getLogger(_OURS)
     before = ours.level
     ours.setLevel(logging.INFO)

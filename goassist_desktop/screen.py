@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import re
 import socket
 import sys
 from pathlib import Path
 
 _X11_LIBRARIES = ("libxcb-cursor.so.0", "libxcb-icccm.so.4", "libxkbcommon-x11.so.0")
 """What Qt's X11 plugin needs and a bare system has not."""
+_PLATFORMS = ("", "xcb", "wayland", "wayland-egl", "offscreen", "minimal")
+"""Of QT_QPA_PLATFORM; Qt's others are for machines without a desktop, and untried."""
 
 
 def fault() -> str:
@@ -23,12 +26,16 @@ def fault() -> str:
         ctypes.CDLL("libEGL.so.1")
     except OSError:
         return "the library libEGL.so.1 is missing (Debian and Ubuntu: libegl1)"
-    if os.environ.get("QT_QPA_PLATFORM") in ("offscreen", "minimal"):
+    chosen = re.split("[:;]", os.environ.get("QT_QPA_PLATFORM", ""))[0]
+    if chosen not in _PLATFORMS:
+        names = ", ".join(filter(None, _PLATFORMS))
+        return f"QT_QPA_PLATFORM={chosen} is not known (known are {names})"
+    if chosen in ("offscreen", "minimal"):
         return ""
-    wayland = os.environ.get("WAYLAND_DISPLAY")
+    wayland = "" if chosen == "xcb" else os.environ.get("WAYLAND_DISPLAY", "")
     if wayland and _answers(Path(os.environ.get("XDG_RUNTIME_DIR", "")) / wayland):
         return ""
-    if os.environ.get("DISPLAY"):
+    if os.environ.get("DISPLAY") and not chosen.startswith("wayland"):
         return _x11_fault()
     if wayland:
         return f"the display WAYLAND_DISPLAY={wayland} does not answer"

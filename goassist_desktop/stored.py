@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import platformdirs
 
-from goassist_desktop import config, log_file, weights
+from goassist_desktop import autostart, config, log_file, weights
 from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.supply import manifest
@@ -157,7 +157,7 @@ def _elsewhere() -> Iterator[Stored]:
     for path in private_folder.left_behind():
         if os.access(path, os.W_OK):  # another user's is not ours to speak of
             yield Stored("recordings", path, _size(path))
-    login = Path(platformdirs.user_config_dir()) / "autostart" / "goassist.desktop"
+    login = autostart.entry_path()
     if login.exists():
         yield Stored("login", login, _size(login))
     chosen = config.default_path()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -28,11 +29,13 @@ from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.events import Notice, TurnClosed
 from goassist_desktop.pipeline.protocols import EngineInfo
 from goassist_desktop.sound_check import SoundCard
-from goassist_desktop.ui.ports import AssistantEvent, Publish, Ready
+from goassist_desktop.ui.ports import AssistantEvent, Publish, Ready, Unable
 from goassist_desktop.ui.program import Parts
 from goassist_desktop.ui.settings import SettingsServices
 
 KEPT_TURNS: Final = 500
+
+logger = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -48,8 +51,8 @@ class Ledger:
     def connect(self, publish: Publish) -> None:
         """There is a window now. It is told what came before it."""
         self._publish = publish
-        for event in self._waiting:
-            publish(event)
+        while self._waiting:
+            publish(self._waiting.pop(0))
 
     def take(self, event: AssistantEvent) -> None:
         match event:
@@ -59,6 +62,8 @@ class Ledger:
                 self.engines = engines
                 if self.log is not None:
                     self.log.begin_session()
+            case Unable(what, cause):
+                logger.warning("no conversation, %s: %s", cause, log_file.unquoted(what))
         if self.log is not None:
             self.log.take(event)
         self._publish(event)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 from rich.console import Console
 
 from goassist_desktop import config as configuration
-from goassist_desktop import log_file, screen
+from goassist_desktop import log_file, screen, weights
 from goassist_desktop.assistant import Venue
 from goassist_desktop.bench.figures import Figure
 from goassist_desktop.bench.questions import recordings
@@ -38,6 +38,7 @@ from goassist_desktop.pipeline.endpoints.room import Room, speech_span
 from goassist_desktop.pipeline.errors import BadInput, GoAssistError
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.session import Session
+from goassist_desktop.supply.offers import model_names
 from goassist_desktop.talk import read_recording
 from goassist_desktop.ui.program import SETUP_DONE, Program
 from goassist_desktop.window_parts import Ledger, parts
@@ -66,22 +67,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(config: Config, args: argparse.Namespace, console: Console) -> list[Figure]:
-    """Raises BadInput, and the errors of engines and endpoint."""
+    """Raises BadInput, ModelMissing, and the errors of engines and endpoint."""
     seconds = 60 * minutes(args.minutes)
     if fault := screen.fault():
         raise BadInput(f"{fault}: set QT_QPA_PLATFORM=offscreen to measure without one")
-    return [*_starts(console), *_talked(config, seconds, console)]
+    for name in model_names(config).values():
+        weights.path(name)
+    flags = [f"--set={setting}" for setting in args.settings]
+    return [*_starts(flags, console), *_talked(config, seconds, console)]
 
 
 # -- the start -------------------------------------------------------------------------------------
 
 
-def _starts(console: Console) -> list[Figure]:
+def _starts(flags: Sequence[str], console: Console) -> list[Figure]:
     """Of the program itself, in folders of its own, at whatever sound card there is."""
     shown, ready, ended = [], [], []
     for number in range(STARTS):
         with TemporaryDirectory(prefix="goassist-bench-") as folder:
-            began, left = _start(Path(folder))
+            began, left = _start(Path(folder), flags)
         console.print(
             f"  start {number + 1}: shown {began[0]:.2f} s, ready {began[1]:.2f} s, "
             f"ended in {left:.2f} s",
@@ -98,14 +102,15 @@ def _starts(console: Console) -> list[Figure]:
     ]
 
 
-def _start(folder: Path) -> tuple[tuple[float, float], float]:
+def _start(folder: Path, flags: Sequence[str]) -> tuple[tuple[float, float], float]:
     """Seconds to the window and to the conversation, and of the end."""
     state = folder / "goassist"
     state.mkdir()
     (state / SETUP_DONE).write_text("{}")
+    _like_runtime_folder(folder)
     own = {"XDG_STATE_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
     program = subprocess.Popen(
-        [sys.executable, "-m", "goassist_desktop"],
+        [sys.executable, "-m", "goassist_desktop", *flags],
         env=os.environ | own,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -119,6 +124,15 @@ def _start(folder: Path) -> tuple[tuple[float, float], float]:
     finally:
         program.kill()
         program.wait()
+
+
+def _like_runtime_folder(folder: Path) -> None:
+    """Give it what this login's has, the sound server and the display, but for a program of ours
+    that runs already."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    for one in Path(runtime).iterdir() if runtime and Path(runtime).is_dir() else ():
+        if not (folder / one.name).exists():
+            (folder / one.name).symlink_to(one)
 
 
 def _wait_for_marks(program: subprocess.Popen[bytes], log: Path) -> tuple[float, float]:
@@ -165,7 +179,7 @@ class _Talk:
 
     def __init__(self, endpoint: RecordingEndpoint, seconds: float) -> None:
         self.ledger = Ledger()
-        self.failure: BaseException | None = None
+        self.failure: GoAssistError | None = GoAssistError("the window was closed too early")
         self._endpoint = endpoint
         self._seconds = seconds
         self._blocked: tuple[float, ...] = ()
@@ -179,6 +193,7 @@ class _Talk:
     async def _script(self, session: Session) -> None:
         try:
             await self._talk(Until(session, self._endpoint))
+            self.failure = None
         except GoAssistError as error:
             self.failure = error
         finally:

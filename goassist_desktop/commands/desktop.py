@@ -14,7 +14,7 @@ from rich.console import Console
 from goassist_desktop import config as configuration
 from goassist_desktop import screen
 from goassist_desktop.commands import live, settings
-from goassist_desktop.pipeline.errors import DeviceFailed
+from goassist_desktop.pipeline.errors import BadInput, DeviceFailed
 
 if TYPE_CHECKING:
     from goassist_desktop.window_parts import Ledger
@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.kiosk:
+        if args.terminal or args.record is not None:
+            raise BadInput("--kiosk goes with neither --terminal nor --record")
         return _as_a_kiosk(args)
     if args.terminal or args.record is not None:
         return live.run(args)

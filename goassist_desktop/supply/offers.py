@@ -96,9 +96,18 @@ def offers(config: Config) -> list[Offer]:
 
 
 def missing(config: Config) -> list[Model]:
-    """The models of a configuration that are not here, or not whole."""
-    models = [weights.model(name) for name in model_names(config).values()]
-    return [model for model in models if state(model)[0] != "here"]
+    """The models of a configuration that are not here, or not whole by the size of their files."""
+    return [model for model in _used(config) if state(model)[0] != "here"]
+
+
+def to_fetch(config: Config) -> list[Model]:
+    """What to get where a model is missing or damaged: all of them where none seems so, for the
+    fault is inside one, which getting it finds and mends."""
+    return missing(config) or _used(config)
+
+
+def _used(config: Config) -> list[Model]:
+    return [weights.model(name) for name in model_names(config).values()]
 
 
 def _offer(model: Model, used: dict[str, str]) -> Offer:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from goassist_desktop.config import LONGEST_PIN
 from goassist_desktop.ui.kit import button, column, label
 from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.theme import GAP, SIZES, theme
@@ -28,7 +29,6 @@ LONGEST_WAIT_S: Final = 300.0
 """… up to this."""
 UNTOUCHED_S: Final = 15.0
 """A pad that nobody touches goes away."""
-LONGEST_PIN: Final = 32
 DOT_PX: Final = 12
 KEY_PX: Final = 76
 HEIGHT_PX: Final = 600

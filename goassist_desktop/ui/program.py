@@ -245,7 +245,7 @@ class Program(QObject):
             self._settings_page().open(SECTIONS[wanted])
         elif wanted == "models":
             self.window.show_view("Models")
-            for model in offers.missing(self.config):
+            for model in offers.to_fetch(self.config):
                 self.downloads.queue.add(model.name)
         elif wanted == "retry":
             self.assistant.restart()

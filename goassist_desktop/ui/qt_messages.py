@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -32,3 +33,6 @@ def logged() -> Iterator[None]:
 
 def _take(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
     logger.log(_LEVELS[kind], "%s", message)
+    if kind is QtMsgType.QtFatalMsg:  # Qt ends the process now
+        sys.stderr.write(f"goassist: {message}\n")
+        sys.stderr.flush()

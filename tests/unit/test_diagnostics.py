@@ -60,7 +60,7 @@ def export(tmp_path: Path) -> Export:
 
     def made(**how: Any) -> dict[str, str]:
         path = tmp_path / "diagnostics.zip"
-        chosen = {"include_words": False, "findings": FOUND} | how
+        chosen = {"include_words": False, "examine": lambda config: FOUND} | how
         diagnostics.export(path, CONFIG, **chosen)
         assert path.stat().st_mode & 0o777 == 0o600
         with zipfile.ZipFile(path) as packed:
@@ -73,8 +73,7 @@ def export(tmp_path: Path) -> Export:
 def test_it_holds_what_helps(export: Export) -> None:
     with log_file.open_log():
         pass
-    lines: list[str] = []
-    members = export(engines=[ENGINE], turns=[turn(1), turn(2)], say=lines.append)
+    members = export(engines=[ENGINE], turns=[turn(1), turn(2)])
     assert list(members) == ["README.txt", "report.json", "logs/goassist.log"]
     report = json.loads(members["report.json"])
     assert report["examination"] == [
@@ -89,7 +88,6 @@ def test_it_holds_what_helps(export: Export) -> None:
     assert "ended" in members["logs/goassist.log"]
     for name in ("report.json", "logs/"):
         assert name in members["README.txt"]
-    assert lines == ["Reading the logs …", "Writing the file …", "Done."]
 
 
 def test_the_machine_is_examined_without_a_sound(
@@ -100,10 +98,8 @@ def test_the_machine_is_examined_without_a_sound(
     for check in ("graphics", "face", "face_engine"):
         monkeypatch.setattr(doctor, check, lambda *_: FOUND[0])
     monkeypatch.setattr(doctor, "tone", lambda *_: pytest.fail("it made a sound"))
-    lines: list[str] = []
-    report = json.loads(export(findings=None, say=lines.append)["report.json"])
+    report = json.loads(export(examine=doctor.examine_silently)["report.json"])
     assert "Python" in {finding["check"] for finding in report["examination"]}
-    assert lines[:2] == ["Examining this machine …", "Examined: Python"]
 
 
 def test_no_secret_is_in_it_nor_where_the_user_lives(export: Export, home: Path) -> None:
@@ -207,4 +203,4 @@ def test_a_place_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         GoAssistError, match=r"nowhere/diagnostics.zip: can not be written: No such"
     ):
-        diagnostics.export(path, CONFIG, include_words=False, findings=FOUND)
+        diagnostics.export(path, CONFIG, include_words=False, examine=lambda config: FOUND)

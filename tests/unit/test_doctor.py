@@ -247,6 +247,17 @@ def test_a_driver_that_hangs_hangs_nobody(monkeypatch: pytest.MonkeyPatch) -> No
     assert found.state == "warn" and "within 0.2 s" in found.found and "driver" in found.remedy
 
 
+def test_without_a_screen_the_terminal_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    found = doctor.window()
+    assert (found.state, found.found) == ("warn", "there is no screen")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "paper")
+    assert "QT_QPA_PLATFORM=paper is not known" in doctor.window().found
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert doctor.window().state == "ok"
+
+
 def moved_by(engine: str, service: str = "localhost:52000") -> Finding:
     return doctor.face_engine(Config(face=FaceSettings(engine=engine, service=service)))
 

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from goassist_desktop import weights
-from goassist_desktop.app import model_names
 from goassist_desktop.config import Config, EngineChoice, ModelChoice, load
 from goassist_desktop.pipeline.engines import REGISTRY
 from goassist_desktop.supply import manifest, offers
 from goassist_desktop.supply.manifest import Manifest, Model
-from goassist_desktop.supply.offers import Offer
+from goassist_desktop.supply.offers import Offer, model_names
 from goassist_desktop.supply.partial import partial_path
 from goassist_desktop.supply.queue import CLOSE_S, Item, PullQueue, Rate
 from tests.fakes.model_sources import BIG, NOWHERE, SMALL, Hub
@@ -134,11 +133,21 @@ def test_how_much_of_a_model_is_here() -> None:
     put(model)
     assert offers.state(model) == ("here", model.size)
     assert model not in offers.missing(Config())
+    assert model not in offers.to_fetch(Config())
     offers.remove(model.name)
     assert offers.state(model) == ("missing", 0)
     assert not list(staging.iterdir())
     put(model, but_bytes=1)
     assert offers.state(model) == ("damaged", model.size - 1)
+
+
+def test_where_all_seem_whole_all_are_looked_into() -> None:
+    """Of a model that is damaged inside, the files have the right sizes."""
+    used = [weights.model(name) for name in model_names(Config()).values()]
+    for model in used:
+        put(model)
+    assert not offers.missing(Config())
+    assert offers.to_fetch(Config()) == used
 
 
 # In words -----------------------------------------------------------------------------------------
