@@ -104,6 +104,7 @@ class FaceThread:
         """`ready`: there is a picture to take."""
         self.intervals_ms: deque[float] = deque(maxlen=KEPT)
         """From one picture to the next, where the face moved in between."""
+        self._rested = False  # nobody looked, since the last picture
         self.renderer_name = ""
         self._pose, self._ready, self._notify, self._open = pose, ready, notify, open_face
         self._changed = threading.Condition()
@@ -181,6 +182,8 @@ class FaceThread:
         due_s = last_s = 0.0
         moving = False
         while (wish := self._next(due_s)) is not None:
+            if self._rested:
+                self._rested = moving = False
             if easel.prepare(wish):
                 last = None
             now_s = time.monotonic()
@@ -202,7 +205,10 @@ class FaceThread:
         with self._changed:
             while not self._stopping:
                 wish = self._wish
-                if not wish.running or 0 in wish.size or self._frame is not None:
+                if not wish.running or 0 in wish.size:
+                    self._rested = True
+                    self._changed.wait()
+                elif self._frame is not None:
                     self._changed.wait()
                 elif (early_s := due_s - time.monotonic()) > 0:
                     self._changed.wait(early_s)
