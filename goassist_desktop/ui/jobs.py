@@ -28,33 +28,53 @@ class Jobs(QObject):
     def __init__(self, owner: QObject) -> None:
         super().__init__(QCoreApplication.instance())
         self._owner = owner
-        self._news: deque[Callable[[], None]] = deque()
+        self._news: deque[Callable[[], object] | None] = deque()  # None: a job is over
+        self._latest: dict[str, int] = {}
+        self._running = 0
         self._waiting.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        owner.destroyed.connect(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """All has been told."""
+        return self._running == 0
 
     def run(
         self,
         work: Callable[[], T],
         done: Callable[[T], object],
-        failed: Callable[[str], object],
+        failed: Callable[[str], object] | None = None,
         *,
+        kind: str = "",
         finish: bool = False,
     ) -> None:
-        """`done` gets what the work returns, `failed` one line on why it could not.
+        """`done` gets what the work returns, `failed` one line on why it could not;
+        without it, whatever is raised is a bug.
 
+        `kind`: of several jobs of the same kind, only the latest is told of.
         `finish`: the program does not end before it has. Other work is left where it stands.
         """
+        self.forget(kind)
+        number = self._latest.get(kind)
+        self._running += 1
+
+        def tell(news: Callable[[], object]) -> None:
+            if number == self._latest.get(kind):
+                news()
 
         def job() -> None:
             try:
                 result = work()
-            except (GoAssistError, OSError) as error:
-                self._tell(partial(failed, _line(error)))
             except BaseException as error:  # noqa: BLE001 - raised in Qt's thread
-                self._tell(partial(_raise, error))
+                if failed is not None and isinstance(error, GoAssistError | OSError):
+                    self._tell(partial(tell, partial(failed, _line(error))))
+                else:
+                    self._tell(partial(tell, partial(_raise, error)))
             else:
-                self._tell(partial(done, result))
+                self._tell(partial(tell, partial(done, result)))
+            self._tell(None)
 
-        threading.Thread(target=job, name="settings", daemon=not finish).start()
+        threading.Thread(target=job, name=kind or "job", daemon=not finish).start()
 
     def follow(
         self,
@@ -71,13 +91,24 @@ class Jobs(QObject):
 
         self.run(all_of_it, done, failed)
 
-    def _tell(self, news: Callable[[], object]) -> None:
-        self._news.append(lambda: (news(), None)[1])
+    def forget(self, kind: str) -> None:
+        """Nobody wants to know any more what comes of those that were begun."""
+        if kind:
+            self._latest[kind] = self._latest.get(kind, 0) + 1
+
+    def _tell(self, news: Callable[[], object] | None) -> None:
+        self._news.append(news)
         self._waiting.emit()
 
     def _deliver(self) -> None:
-        while self._news and shiboken6.isValid(self._owner):
-            self._news.popleft()()
+        while self._news:
+            news = self._news.popleft()
+            if news is None:
+                self._running -= 1
+            elif shiboken6.isValid(self._owner):
+                news()
+        if self.idle and not shiboken6.isValid(self._owner):
+            self.deleteLater()
 
 
 def _line(error: Exception) -> str:
