@@ -111,6 +111,13 @@ class Jobs(QObject):
             self.deleteLater()
 
 
+def finish() -> None:
+    """Wait for the work that is to be finished, of whatever owner."""
+    for thread in threading.enumerate():
+        if not thread.daemon and thread is not threading.main_thread():
+            thread.join()
+
+
 def _line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

@@ -23,10 +23,10 @@ from goassist_desktop.pipeline.errors import ConfigError
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.sound_check import Card
 from goassist_desktop.supply import offers
-from goassist_desktop.ui import placement, setup
+from goassist_desktop.ui import jobs, placement, setup
 from goassist_desktop.ui.app_icon import app_icon
 from goassist_desktop.ui.bridge import Bridge
-from goassist_desktop.ui.ending import Ending
+from goassist_desktop.ui.ending import Ending, meanwhile
 from goassist_desktop.ui.felt_wrong import FeltWrong
 from goassist_desktop.ui.history import HistoryPage
 from goassist_desktop.ui.latency import LatencyPage
@@ -135,12 +135,13 @@ class Program(QObject):
         self.window.show()
         QTimer.singleShot(0, self._begin)
         status = self._application.exec()
-        self.assistant.close()
+        with meanwhile(self.assistant.close, self.downloads.close):
+            self.window.stage.close_face()
         self._bridge.deliver()  # how the last turn ended
-        self.downloads.close()
         self.history.close()
         self._single.release()
         ending.close()
+        jobs.finish()
         return status
 
     def change(self, changes: Mapping[str, object]) -> None:
@@ -154,7 +155,6 @@ class Program(QObject):
         except OSError as error:
             logger.warning("where the window was is not remembered: %s", error)
         self.window.hide()
-        self.window.stage.close_face()
         if self._tray is not None:
             self._tray.close()
         self._application.quit()

@@ -150,10 +150,12 @@ def test_a_new_conversation_begins_with_an_empty_sheet(user: User) -> None:
     """What the one before still has to tell belongs to it."""
     user.window.take(UserText("a secret question", final=True))
     user.window.take(ReplyText(1, "a secret answer", "a secret"))
+    assert user.window.stage.caption == "a secret"
     user.press(Qt.Key.Key_N, CTRL)
     user.window.take(closed(1, outcome="interrupted"))
     assert user.window.transcript.view.toPlainText() == ""
     user.window.take(Ready((), 0.1))
+    assert user.window.stage.caption == ""
     user.window.take(UserText("Hello.", final=True))
     assert "Hello." in user.window.transcript.view.toPlainText()
 
