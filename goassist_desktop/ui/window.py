@@ -232,7 +232,7 @@ class MainWindow(QMainWindow):
 
     def _type(self) -> None:
         self.show_view(TALK)
-        self.controls.write()
+        self.controls.input.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
@@ -240,7 +240,8 @@ class MainWindow(QMainWindow):
     def _show_shortcuts(self) -> None:
         lines = [(action.text(), action.shortcut()) for action in (*self._actions, self._quit)]
         lines.insert(0, ("Stop the reply", QKeySequence(Qt.Key.Key_Escape)))
-        lines.append(("Held down: push to talk", QKeySequence("Ctrl+Space")))
+        if self._watching:
+            lines.insert(0, ("Held down: push to talk", QKeySequence("Ctrl+Space")))
         ShortcutsDialog(lines, self).open()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -138,6 +138,7 @@ def test_tab_goes_through_all_that_can_be_done(user: User) -> None:
 
 
 def test_the_keys_are_listed(user: User, qtbot: QtBot) -> None:
+    push_to_talk(user)
     user.press(Qt.Key.Key_F1)
     (dialog,) = user.window.findChildren(QDialog)
     words = {line.text() for line in dialog.findChildren(QLabel)}
