@@ -62,12 +62,16 @@ def running(
     monkeypatch.setenv("GOASSIST_CONFIG", str(tmp_path / "config.toml"))
     monkeypatch.setattr(window, "Stage", partial(Stage, open_face=FlatFace()))
     monkeypatch.setattr(program, "tray_available", lambda: True)
+    before = QApplication.topLevelWidgets()
     made = Running(assistant, tmp_path)
     qtbot.addWidget(made.program.window)
     yield made
     jobs.finish()
     made.program.leave()
     made.program.window.stage.close_face()
+    for widget in QApplication.topLevelWidgets():
+        if widget not in before:  # views that nobody looked at have no parent
+            widget.deleteLater()
 
 
 def test_a_conversation_that_lacked_models_begins_once_they_have_come(
