@@ -6,12 +6,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 
 from goassist_desktop.pipeline.errors import GoAssistError
+
+FINISHING: Final = "finishing"
+"""The name of threads that the program waits for at its end."""
 
 T = TypeVar("T")
 
@@ -74,7 +77,8 @@ class Jobs(QObject):
                 self._tell(partial(tell, partial(done, result)))
             self._tell(None)
 
-        threading.Thread(target=job, name=kind or "job", daemon=not finish).start()
+        name = FINISHING if finish else kind or "job"
+        threading.Thread(target=job, name=name, daemon=not finish).start()
 
     def follow(
         self,
@@ -114,7 +118,7 @@ class Jobs(QObject):
 def finish() -> None:
     """Wait for the work that is to be finished, of whatever owner."""
     for thread in threading.enumerate():
-        if not thread.daemon and thread is not threading.main_thread():
+        if thread.name == FINISHING:
             thread.join()
 
 
