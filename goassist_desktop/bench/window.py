@@ -41,6 +41,7 @@ from goassist_desktop.pipeline.session import Session
 from goassist_desktop.supply.offers import model_names
 from goassist_desktop.talk import read_recording
 from goassist_desktop.ui.program import SETUP_DONE, Program
+from goassist_desktop.ui.pulse import Pulse
 from goassist_desktop.window_parts import Ledger, parts
 
 STARTS = 5
@@ -161,6 +162,7 @@ def _talked(config: Config, seconds: float, console: Console) -> list[Figure]:
         given = parts({}, talk.ledger, venue=Venue(lambda _: endpoint, talk.beside))
         given = replace(given, state=Path(folder), runtime=Path(folder))
         talk.program = Program(_unkept(config), given)
+        talk.pulse = Pulse(talk.program)
         talk.program.run()
     if talk.failure is not None:
         raise talk.failure
@@ -176,6 +178,7 @@ class _Talk:
     """The user's side: asks in one thread, and fidgets with the window in the other."""
 
     program: Program
+    pulse: Pulse
 
     def __init__(self, endpoint: RecordingEndpoint, seconds: float) -> None:
         self.ledger = Ledger()
@@ -197,7 +200,7 @@ class _Talk:
         except GoAssistError as error:
             self.failure = error
         finally:
-            self.program.asked.emit(self.program.leave)
+            self._do(self.program.leave)
         await asyncio.Event().wait()  # the window ends us
 
     async def _talk(self, until: Until) -> None:
@@ -206,7 +209,7 @@ class _Talk:
         questions = cycle([(sound, speech_span(sound, DEVICE_RATE_HZ)) for sound in sounds])
         await until.quiet()
         self._graphs = await self._graphs_percent()
-        self.program.pulse.late_ms.clear()
+        self.pulse.late_ms.clear()
         fidgeting = asyncio.create_task(self._fidget())
         end = until.endpoint.position + round(self._seconds * DEVICE_RATE_HZ)
         while until.endpoint.position < end:
@@ -214,7 +217,7 @@ class _Talk:
             until.endpoint.say(sound, span=span)
             await until.quiet(until.endpoint.said[-1])
         fidgeting.cancel()
-        self._blocked = tuple(self.program.pulse.late_ms)
+        self._blocked = tuple(self.pulse.late_ms)
         self._frames = tuple(self.program.window.stage.faces.frame_times_ms())
         self._offsets = tuple(self.program.assistant.face_offsets_ms())
 

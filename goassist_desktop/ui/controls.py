@@ -41,14 +41,13 @@ class Controls(QWidget):
     said = Signal(str)
     """Typed words, in one line, at most LONGEST_TEXT letters."""
 
-    def __init__(self, *, push_to_talk: bool = False, captions: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Controls")
         self.mute_button = IconButton("mic", "Mute the microphone", checkable=True)
         self.hold_button = HoldButton("hold", "Hold to talk")
         self.stop_button = IconButton("stop", "Stop talking", self.stop.emit)
         self.captions_button = IconButton("captions", "Captions", checkable=True)
-        self.captions_button.setChecked(captions)
         self.input = Composer()
         self.stop_button.setEnabled(False)
         self._ready = False
@@ -71,7 +70,7 @@ class Controls(QWidget):
         self.captions_button.toggled.connect(self.captions)
         self.input.textChanged.connect(self._look_at_text)
         self.input.sent.connect(self.said)
-        self.show_push_to_talk(push_to_talk)
+        self.show_push_to_talk(False)
         self._be_ready(False, "Getting ready …")
         theme().changed.connect(self._arrange)
 
@@ -87,12 +86,6 @@ class Controls(QWidget):
             case StateChanged(state):
                 self.stop_button.setEnabled(state in _ANSWERING)
 
-    def show_muted(self, muted: bool) -> None:
-        """It was changed elsewhere: nothing is told."""
-        with QSignalBlocker(self.mute_button):
-            self.mute_button.setChecked(muted)
-        self._look_muted(muted)
-
     def show_captions(self, captions: bool) -> None:
         """It was changed elsewhere: nothing is told."""
         with QSignalBlocker(self.captions_button):
@@ -104,12 +97,6 @@ class Controls(QWidget):
         self.hold_button.let_go()
         self.hold_button.setVisible(wanted)
         self._arrange()
-
-    def write(self, text: str = "") -> None:
-        """Put the keyboard into the field, and this before what is there."""
-        self.input.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        if text:
-            self.input.setText(text)
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -123,12 +110,9 @@ class Controls(QWidget):
         self._look_at_text()
 
     def _muted(self, muted: bool) -> None:
-        self._look_muted(muted)
-        self.muted.emit(muted)
-
-    def _look_muted(self, muted: bool) -> None:
         name = "The microphone is muted" if muted else "Mute the microphone"
         self.mute_button.rename(name, "mic-off" if muted else "mic")
+        self.muted.emit(muted)
 
     def _look_at_text(self) -> None:
         length = len(self.input.line)

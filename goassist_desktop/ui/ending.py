@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGHUP, on Qt's thread and at once.
+"""The end: SIGTERM, SIGINT and SIGHUP on Qt's thread and at once, and all that ends by itself.
 
 Python runs its handlers between two instructions of its own, and Qt's loop may not come to one for
 minutes. So the signal is written into a socket that Qt's loop listens to.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from PySide6.QtCore import QObject, QSocketNotifier, Signal
@@ -49,6 +52,17 @@ class Ending(QObject):
                     signal.signal(again, signal.SIG_DFL)
                 self.asked.emit(number)
                 return
+
+
+@contextmanager
+def meanwhile(*waits: Callable[[], object]) -> Iterator[None]:
+    """Do these at the same time, each in a thread: the longest counts, and not their sum."""
+    threads = [threading.Thread(target=wait, name="ending") for wait in waits]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join()
 
 
 def _nothing(number: int, frame: object) -> None:

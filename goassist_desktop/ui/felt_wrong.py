@@ -23,7 +23,7 @@ from goassist_desktop import turn_report
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.turn_report import Saved
 from goassist_desktop.ui import kit
-from goassist_desktop.ui.errand import Errand
+from goassist_desktop.ui.jobs import Jobs
 from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.theme import GAP, theme
 
@@ -106,9 +106,7 @@ class FeltWrong(QDialog):
         self._turn = turn
         self._keep_session = keep_session if keeping else None
         self._saved: Path | None = None
-        self._saving = Errand("turn report", self)
-        self._saving.done.connect(self._on_saved)
-        self._saving.failed.connect(self._on_failed)
+        self._jobs = Jobs(self)
         self._ticks = {key: Tick(words) for key, words in turn_report.FELT.items()}
         self._cancel = kit.button("Cancel", clicked=self.reject)
         self._save = kit.button("Save report …", "primary", self._ask_where)
@@ -215,7 +213,12 @@ class FeltWrong(QDialog):
         self._fault.hide()
         self._save.setEnabled(False)
         self._save.setText("Saving …")
-        self._saving.start(lambda: turn_report.save(folder, turn, felt, remark, keep))
+        self._jobs.run(
+            lambda: turn_report.save(folder, turn, felt, remark, keep),
+            self._on_saved,
+            self._on_failed,
+            finish=True,
+        )
 
     def _on_saved(self, saved: Saved) -> None:
         self._saved = saved.folder

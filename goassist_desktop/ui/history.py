@@ -20,7 +20,6 @@ from PySide6.QtGui import (
     QShowEvent,
 )
 from PySide6.QtWidgets import (
-    QDialog,
     QFileDialog,
     QFrame,
     QLabel,
@@ -34,7 +33,7 @@ from goassist_desktop.history_store import Conversation, HistoryStore
 from goassist_desktop.history_store import Page as Found
 from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.ui import kit
-from goassist_desktop.ui.errand import Errand
+from goassist_desktop.ui.confirm import Confirm
 from goassist_desktop.ui.history_list import (
     SUMMARY,
     ConversationList,
@@ -44,6 +43,7 @@ from goassist_desktop.ui.history_list import (
     time_of,
 )
 from goassist_desktop.ui.history_text import INSET, ConversationText
+from goassist_desktop.ui.jobs import Jobs
 from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.theme import GAP, theme
 
@@ -87,13 +87,7 @@ class HistoryPage(kit.Page):
         self._keeping = keeping
         self._asked: int | None = None
         self._conversation: Conversation | None = None
-        self._deleting: int | None = None
-
-        self._looking = self._errand("history list", self._on_looked)
-        self._more = self._errand("history more", self._on_more)
-        self._reading = self._errand("history text", self._on_read)
-        self._changing = self._errand("history change", self._on_changed)
-        self._saving = self._errand("history save", self._on_saved)
+        self._jobs = Jobs(self)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(TYPING_MS)
@@ -136,20 +130,14 @@ class HistoryPage(kit.Page):
             page = self._store.page(words)
             return _Looked(page, words, self._store.count(), self._store.size_bytes())
 
-        self._more.forget()
-        self._looking.start(look)
+        self._jobs.forget("more")
+        self._jobs.run(look, self._on_looked, self._on_failed, kind="look")
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.reload()
 
     # -- how it is made --------------------------------------------------------------------------
-
-    def _errand(self, name: str, done: object) -> Errand:
-        errand = Errand(name, self)
-        errand.done.connect(done)
-        errand.failed.connect(self._on_failed)
-        return errand
 
     def _shelves(self) -> QWidget:
         """The list, and beside it what is read."""
@@ -316,10 +304,12 @@ class HistoryPage(kit.Page):
 
     def _on_wanted(self, before: int) -> None:
         words = self._search.text()
-        self._more.start(lambda: self._store.page(words, before=before))
-
-    def _on_more(self, page: Found) -> None:
-        self._model.add_page(page)
+        self._jobs.run(
+            lambda: self._store.page(words, before=before),
+            self._model.add_page,
+            self._on_failed,
+            kind="more",
+        )
 
     def _on_failed(self, what: str) -> None:
         self._trouble.setText(what)
@@ -337,7 +327,9 @@ class HistoryPage(kit.Page):
 
     def _read(self, number: int) -> None:
         self._asked = number
-        self._reading.start(lambda: self._store.conversation(number))
+        self._jobs.run(
+            lambda: self._store.conversation(number), self._on_read, self._on_failed, kind="read"
+        )
 
     def _on_read(self, conversation: Conversation | None) -> None:
         if conversation is None:  # deleted elsewhere
@@ -419,7 +411,7 @@ class HistoryPage(kit.Page):
                 raise GoAssistError(f"{name} can not be written: {error.strerror}.") from error
             return Path(name).name
 
-        self._saving.start(write)
+        self._jobs.run(write, self._on_saved, self._on_failed, finish=True)
 
     def _on_saved(self, name: str) -> None:
         self._tell(f"Saved as {name}")
@@ -435,38 +427,32 @@ class HistoryPage(kit.Page):
             self._ask_to_delete(self._conversation.id)
 
     def _ask_to_delete(self, number: int) -> None:
-        self._deleting = number
-        ask = Confirm(
+        Confirm(
             self,
             "Delete this conversation?",
-            "Its words are removed from this machine. They can not be brought back.",
             "Delete",
-        )
-        ask.accepted.connect(self._delete)
-        ask.open()
+            lambda: self._delete(number),
+            note="Its words are removed from this machine. They can not be brought back.",
+        ).open()
 
-    def _delete(self) -> None:
-        number = self._deleting
-        if number is not None:
+    def _delete(self, number: int) -> None:
+        def delete() -> int:
+            self._store.delete(number)
+            return number
 
-            def delete() -> int:
-                self._store.delete(number)
-                return number
-
-            self._changing.start(delete)
+        self._jobs.run(delete, self._on_changed, self._on_failed, finish=True)
 
     def _ask_to_delete_all(self) -> None:
-        ask = Confirm(
+        Confirm(
             self,
             "Delete all conversations?",
-            f"{self._size.text()} will be removed. They can not be brought back.",
             "Delete all",
-        )
-        ask.accepted.connect(self._delete_all)
-        ask.open()
+            self._delete_all,
+            note=f"{self._size.text()} will be removed. They can not be brought back.",
+        ).open()
 
     def _delete_all(self) -> None:
-        self._changing.start(self._store.delete_all)
+        self._jobs.run(self._store.delete_all, self._on_changed, self._on_failed, finish=True)
 
     def _on_changed(self, deleted: int | None) -> None:
         row = None if deleted is None else self._model.row_of(deleted)
@@ -489,28 +475,6 @@ class HistoryPage(kit.Page):
     def _on_switch(self, on: bool) -> None:
         self.set_keeping(on)
         self.keep.emit(on)
-
-
-class Confirm(QDialog):
-    """A question before something that can not be undone. Escape says no."""
-
-    def __init__(self, parent: QWidget, title: str, what: str, verb: str) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(title)
-        self.setModal(True)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setAccessibleName(title)
-        self.setAccessibleDescription(what)
-        keep = kit.button("Keep", clicked=self.reject)
-        go = kit.button(verb, "danger", self.accept)
-        words = kit.label(what, "quiet", wrap=True)
-        words.setMinimumWidth(theme().px(360))
-        self.setLayout(
-            kit.column(
-                kit.label(title, "large"), words, kit.row(1, keep, go), gap=2 * GAP, margin=3 * GAP
-            )
-        )
-        keep.setFocus()
 
 
 def _size_words(count: int, size: int) -> str:

@@ -10,7 +10,7 @@ from goassist_desktop.config import Config
 from goassist_desktop.heartbeat import Heartbeat
 from goassist_desktop.ui.awake import keep_awake
 from goassist_desktop.ui.bridge import Bridge
-from goassist_desktop.ui.ending import Ending
+from goassist_desktop.ui.ending import Ending, meanwhile
 from goassist_desktop.ui.kiosk import KioskWindow
 from goassist_desktop.ui.ports import AssistantEvent, Ready
 from goassist_desktop.ui.program import Parts, age_s, application
@@ -44,7 +44,8 @@ class KioskProgram(QObject):
         self.window.show_kiosk()
         self.assistant.start()
         status = self._application.exec()
-        self.assistant.close()
+        with meanwhile(self.assistant.close):
+            self._stage.close_face()
         self._ending.close()
         return status
 
@@ -55,5 +56,4 @@ class KioskProgram(QObject):
 
     def leave(self) -> None:
         self.window.let_go()
-        self._stage.close_face()
         self._application.exit(0)  # `quit` would ask the window, which refuses

@@ -5,14 +5,11 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QStandardPaths, Qt, QTimer
 from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleAnnouncementEvent,
     QHideEvent,
     QImage,
     QImageWriter,
@@ -25,8 +22,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QFrame, QGridLayout, QWidget
 
 from goassist_desktop.latency_log import Kept, LatencyLog, write_csv
+from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import TurnClosed
-from goassist_desktop.ui.aside import Aside
+from goassist_desktop.ui.announcing import announce
+from goassist_desktop.ui.jobs import Jobs
 from goassist_desktop.ui.kit import IconButton, Page, button, label
 from goassist_desktop.ui.ports import AssistantEvent, Ready
 from goassist_desktop.ui.strip import EnginesCard, MachineCard
@@ -98,8 +97,7 @@ class LatencyPage(Page):
         self.body.addWidget(self._engines)
         self.setFocusProxy(self._turn.waterfall)
 
-        self._graphs = Aside("graphs", self._graphs_come)
-        self._saver = Aside("save", self._saved)
+        self._jobs = Jobs(self)
         self._timer = QTimer(self)
         self._timer.setInterval(EVERY_MS)
         self._timer.timeout.connect(self._tick)
@@ -193,7 +191,7 @@ class LatencyPage(Page):
             self._refresh()
         self._arrange()
         if not self._turn_graphs and not self._unbuilt:
-            self._graphs.start(lambda: importlib.import_module("goassist_desktop.ui.graphs"))
+            self._jobs.run(_import_graphs, self._graphs_come, kind="graphs")
         self._timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -212,7 +210,7 @@ class LatencyPage(Page):
             if self._ticks % FIGURES_EVERY == 0:
                 graph.figure(values[-LATEST_FRAMES:])
 
-    def _graphs_come(self, _: Any) -> None:
+    def _graphs_come(self, _: None) -> None:
         self._unbuilt = list(enumerate((*TURN_GRAPHS, *FRAME_GRAPHS)))
         self._build_soon.start()
 
@@ -270,7 +268,7 @@ class LatencyPage(Page):
 
     def _save_csv(self, file: str) -> None:
         turns = list(self._log.turns)
-        self._saver.start(lambda: _save(file, lambda path: write_csv(path, turns)))
+        self._save(file, lambda path: write_csv(path, turns))
 
     def _save_picture(self, file: str) -> None:
         inside = self.body.parentWidget()
@@ -282,34 +280,38 @@ class LatencyPage(Page):
         painter = QPainter(picture)
         painter.drawImage(0, 0, seen)
         painter.end()
-        self._saver.start(lambda: _save(file, lambda path: _write_png(path, picture)))
+        self._save(file, lambda path: _write_png(path, picture))
 
-    def _saved(self, outcome: _Saved) -> None:
-        self._note.setText(outcome.words)
-        self._note.setProperty("kind", "quiet" if outcome.well else "error")
+    def _save(self, file: str, write: Callable[[Path], None]) -> None:
+        path = Path(file)
+
+        def save() -> None:
+            try:
+                write(path)
+            except OSError as error:
+                why = (error.strerror or str(error)).lower()
+                raise GoAssistError(
+                    f"{path.name} could not be saved in {path.parent}: {why}. "
+                    "Choose another folder."
+                ) from error
+
+        self._jobs.run(
+            save,
+            lambda _: self._tell(f"Saved as {path}", "quiet"),
+            lambda why: self._tell(why, "error"),
+            finish=True,
+        )
+
+    def _tell(self, words: str, kind: str) -> None:
+        self._note.setText(words)
+        self._note.setProperty("kind", kind)
         self._note.style().polish(self._note)
         self._note.show()
-        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._note, outcome.words))
+        announce(self._note, words)
 
 
-@dataclass(frozen=True, slots=True)
-class _Saved:
-    """What to say of a file that was to be kept."""
-
-    words: str
-    well: bool
-
-
-def _save(file: str, write: Callable[[Path], None]) -> _Saved:
-    path = Path(file)
-    try:
-        write(path)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        return _Saved(
-            f"{path.name} could not be saved in {path.parent}: {why}. Choose another folder.", False
-        )
-    return _Saved(f"Saved as {path}", True)
+def _import_graphs() -> None:
+    importlib.import_module("goassist_desktop.ui.graphs")
 
 
 def _write_png(path: Path, picture: QImage) -> None:

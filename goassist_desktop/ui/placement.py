@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-import platformdirs
 from PySide6.QtCore import QPoint, QRect, QSize
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -30,10 +29,6 @@ class Placement:
     @property
     def area(self) -> QRect:
         return QRect(self.x, self.y, self.width, self.height)
-
-
-def default_path() -> Path:
-    return platformdirs.user_state_path("goassist", appauthor=False) / "window.json"
 
 
 def first_area(screen: QRect) -> QRect:
@@ -60,13 +55,13 @@ def fitted(area: QRect, screens: Sequence[QRect]) -> QRect:
     return QRect(QPoint(left, top), size)
 
 
-def restore(window: QWidget, path: Path | None = None) -> None:
+def restore(window: QWidget, path: Path) -> None:
     """Put the window where it was, or where a first one belongs. Before it is shown.
 
     Where a compositor places windows itself (Wayland), the size is what comes of it.
     """
     screens = [screen.availableGeometry() for screen in QApplication.screens()]
-    kept = _read(path or default_path())
+    kept = _read(path)
     area = first_area(screens[0]) if kept is None else fitted(kept.area, screens)
     window.move(area.topLeft())
     window.resize(area.size())
@@ -74,11 +69,10 @@ def restore(window: QWidget, path: Path | None = None) -> None:
         window.showMaximized()
 
 
-def keep(window: QWidget, path: Path | None = None) -> None:
+def keep(window: QWidget, path: Path) -> None:
     """Note where the window is. Raises OSError with the file's name."""
-    path = path or default_path()
     normal = window.normalGeometry()
-    if not window.isMaximized() or normal.isEmpty():
+    if normal.isEmpty() or not (window.isMaximized() or window.isFullScreen()):
         normal = QRect(window.pos(), window.size())
     placement = Placement(
         normal.x(), normal.y(), normal.width(), normal.height(), window.isMaximized()

@@ -61,7 +61,7 @@ class Assistant(Protocol):
         """Forget the conversation and begin another one."""
 
     def close(self) -> None:
-        """End it and wait for that, half a second at most. Harmless when it is over."""
+        """End it and wait for that, a second at most. Harmless when it is over."""
 
     def say(self, text: str) -> None:
         """Typed words, answered as if they had been spoken; a reply going on is ended."""

@@ -23,16 +23,15 @@ from goassist_desktop.pipeline.errors import ConfigError
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.sound_check import Card
 from goassist_desktop.supply import offers
-from goassist_desktop.ui import placement, setup
+from goassist_desktop.ui import jobs, placement, setup
 from goassist_desktop.ui.app_icon import app_icon
 from goassist_desktop.ui.bridge import Bridge
-from goassist_desktop.ui.ending import Ending
+from goassist_desktop.ui.ending import Ending, meanwhile
 from goassist_desktop.ui.felt_wrong import FeltWrong
 from goassist_desktop.ui.history import HistoryPage
 from goassist_desktop.ui.latency import LatencyPage
 from goassist_desktop.ui.models import Downloads, ModelsPage
-from goassist_desktop.ui.ports import Assistant, AssistantEvent, Publish, Ready
-from goassist_desktop.ui.pulse import Pulse
+from goassist_desktop.ui.ports import Assistant, AssistantEvent, Loading, Publish, Ready, Unable
 from goassist_desktop.ui.settings import BrokenConfigDialog, SettingsPage, SettingsServices
 from goassist_desktop.ui.setup import Setup
 from goassist_desktop.ui.single_instance import SingleInstance
@@ -96,8 +95,9 @@ class Program(QObject):
         bridge.happened.connect(self._take)
         self.asked.connect(lambda do: do())
         self.assistant = parts.assistant(config, bridge.post)
-        self.pulse = Pulse(self)
         self.downloads = Downloads()
+        self.downloads.changed.connect(self._begin_with_models)
+        self._lacks_models = False
         self.history = HistoryStore(history_store.default_path(), bridge.post)
         self.turns: dict[int, TurnClosed] = {}
         theme().use(config.window.theme, config.window.text_scale)
@@ -115,6 +115,7 @@ class Program(QObject):
             },
         )
         window.closing.connect(self._closed)
+        window.quit_asked.connect(self.leave)
         self._single = SingleInstance(parts.runtime)
         self._single.show_asked.connect(lambda: self._show(True))
         self._tray: Tray | None = None
@@ -134,12 +135,13 @@ class Program(QObject):
         self.window.show()
         QTimer.singleShot(0, self._begin)
         status = self._application.exec()
-        self.assistant.close()
+        with meanwhile(self.assistant.close, self.downloads.close):
+            self.window.stage.close_face()
         self._bridge.deliver()  # how the last turn ended
-        self.downloads.close()
         self.history.close()
         self._single.release()
         ending.close()
+        jobs.finish()
         return status
 
     def change(self, changes: Mapping[str, object]) -> None:
@@ -153,17 +155,16 @@ class Program(QObject):
         except OSError as error:
             logger.warning("where the window was is not remembered: %s", error)
         self.window.hide()
-        self.window.stage.close_face()
         if self._tray is not None:
             self._tray.close()
         self._application.quit()
 
     def _closed(self) -> None:
         """Somebody closed the window: with a tray it may come back."""
-        if self._tray is None:
-            self.leave()
-        else:
+        if self._tray is not None and tray_available():
             self._show(False)
+        else:
+            self.leave()
 
     def _show(self, shown: bool) -> None:
         self.window.setVisible(shown)
@@ -173,6 +174,9 @@ class Program(QObject):
             self.window.activateWindow()
         if self._tray is not None:
             self._tray.set_shown(shown)
+
+    def _tray_clicked(self, shown: bool) -> None:
+        self._show(shown or self.window.isMinimized())
 
     # -- the start -------------------------------------------------------------------------------
 
@@ -205,6 +209,8 @@ class Program(QObject):
             logger.info("ready to talk %.2f s after the start", age_s())
             self.turns.clear()  # they are counted anew
             self.history.begin(self.config.persona.name)
+        if isinstance(event, Loading | Ready | Unable):
+            self._lacks_models = isinstance(event, Unable) and event.cause == "models"
         if isinstance(event, TurnClosed):
             self.turns[event.turn_id] = event
             if self.config.privacy.keep_history:
@@ -213,6 +219,14 @@ class Program(QObject):
         self.latency.take(event)
         if self._settings is not None:
             self._settings.happened(event)
+
+    def _begin_with_models(self) -> None:
+        """Something came of the downloads: perhaps it was all that a conversation waited for."""
+        if not self._lacks_models or any(one.busy for one in self.downloads.queue.items().values()):
+            return
+        if not offers.missing(self.config):
+            self._lacks_models = False
+            self.assistant.restart()
 
     def _apply(self, changes: Mapping[str, object]) -> None:
         """Settings were changed in the window: they are in force from here on."""
@@ -229,7 +243,8 @@ class Program(QObject):
         if wanted and self._tray is None:
             self._tray = tray = Tray(self)
             tray.set_shown(True)
-            tray.show_asked.connect(self._show)
+            tray.set_muted(self.window.controls.mute_button.isChecked())
+            tray.show_asked.connect(self._tray_clicked)
             tray.mute_asked.connect(self.window.controls.mute_button.setChecked)
             tray.quit_asked.connect(self.leave)
             self.window.controls.muted.connect(tray.set_muted)

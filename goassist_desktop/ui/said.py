@@ -124,13 +124,21 @@ class Said:
         self.exchanges: list[Exchange] = []
         self._draft: Exchange | None = None  # the one that partial words go to
         self._unanswered: Exchange | None = None  # its words may come again
+        self._deaf = False  # until the next conversation
 
     def clear(self) -> None:
+        """Forget this conversation, and what is still told of it before another begins."""
         self.exchanges.clear()
         self._draft = self._unanswered = None
+        self._deaf = True
 
     def take(self, event: AssistantEvent) -> list[Exchange]:
         """Those that changed; they are new where they were not told of before."""
+        if isinstance(event, Loading | Ready):
+            self._deaf = False
+            return self._end_conversation()
+        if self._deaf:
+            return []
         match event:
             case PartialText(text) | UserText(text, final=False):
                 return self._partial(_folded(text))
@@ -142,8 +150,6 @@ class Said:
                 return self._closed(event)
             case StateChanged(State.SPEAKING):
                 return self.forget_partial()  # what sounded was no word
-            case Loading() | Ready():
-                return self._end_conversation()
         return []
 
     def forget_partial(self) -> list[Exchange]:

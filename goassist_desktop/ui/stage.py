@@ -105,6 +105,8 @@ class Stage(QWidget):
                 self._enter("loading")
             case Ready():
                 self._enter(State.LISTENING)
+                self._subtitle.clear()
+                self._replied = (0, "")  # turns are counted anew
             case Unable():
                 self._enter("unable")
                 self._subtitle.clear()

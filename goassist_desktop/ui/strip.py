@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QProgressBar, QWidget
 
 from goassist_desktop.machine_use import Machine, MachineUse
 from goassist_desktop.pipeline.protocols import EngineInfo
-from goassist_desktop.ui.aside import Aside
+from goassist_desktop.ui.jobs import Jobs
 from goassist_desktop.ui.kit import column, label, row
 from goassist_desktop.ui.theme import GAP, theme
 from goassist_desktop.ui.tinted import Tinted
@@ -65,7 +65,7 @@ class MachineCard(QFrame):
         title = row(label("This computer", "section"), 1)
         meters = (self._cpu, self._memory, self._gpu, self._gpu_busy)
         self.setLayout(column(title, *meters, 1, gap=GAP + GAP // 2, margin=2 * GAP))
-        self._look = Aside("machine use", self._tell)
+        self._jobs = Jobs(self)
         self._timer = QTimer(self)
         self._timer.setInterval(EVERY_MS)
         self._timer.timeout.connect(self._ask)
@@ -80,7 +80,8 @@ class MachineCard(QFrame):
         self._timer.stop()
 
     def _ask(self) -> None:
-        self._look.start(self._measure)
+        if self._jobs.idle:
+            self._jobs.run(self._measure, self._tell)
 
     def _measure(self) -> MachineUse:
         if self._use is None:

@@ -134,12 +134,15 @@ class Theme(QObject):
 
     def use(self, choice: str, scale: float = 1.0) -> None:
         """Restyle the whole program. "system" is light or dark as the desktop has it."""
-        self._choice, self.scale = choice, scale
-        self.colours = {"dark": DARK, "light": LIGHT, "contrast": CONTRAST}.get(
+        self._choice = choice
+        colours = {"dark": DARK, "light": LIGHT, "contrast": CONTRAST}.get(
             choice, LIGHT if self._system_is_light() else DARK
         )
         application = QApplication.instance()
         assert isinstance(application, QApplication)
+        if (colours, scale) == (self.colours, self.scale) and application.styleSheet():
+            return  # it would take a tenth of a second and more
+        self.colours, self.scale = colours, scale
         application.setStyleSheet("")  # else each of the next lines restyles every widget: 0.5 s
         if application.style().name() != "fusion":
             application.setStyle("Fusion")

@@ -10,7 +10,9 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractItemView,
     QApplication,
+    QComboBox,
     QLineEdit,
     QMainWindow,
     QPlainTextEdit,
@@ -24,7 +26,7 @@ from goassist_desktop.ui.controls import Controls
 from goassist_desktop.ui.kit import IconButton, column, label, row
 from goassist_desktop.ui.ports import Assistant, AssistantEvent
 from goassist_desktop.ui.rail import Rail
-from goassist_desktop.ui.shortcuts import Shortcut, ShortcutsDialog
+from goassist_desktop.ui.shortcuts import ShortcutsDialog
 from goassist_desktop.ui.stage import Stage
 from goassist_desktop.ui.theme import GAP, theme
 from goassist_desktop.ui.transcript import Transcript
@@ -34,6 +36,15 @@ LEAST: Final = (880, 560)
 """Width and height below which the window does not go, in px: a small laptop at 150 %."""
 TRANSCRIPT: Final = (320, 620)
 """Least and most width of the words beside the face, in px before text scaling."""
+
+SPACE_MEANS_SOMETHING: Final = (
+    QLineEdit,
+    QPlainTextEdit,
+    QAbstractButton,
+    QComboBox,
+    QAbstractItemView,
+)
+"""To whoever of these has the keyboard."""
 
 
 BROADEST: Final = 1.1
@@ -45,6 +56,7 @@ class MainWindow(QMainWindow):
 
     closing = Signal()
     """Somebody wants the window gone; it is for `program` to say what that means."""
+    quit_asked = Signal()
     wanted = Signal(str)
     """What the button of a banner asks for: see `failures`."""
     turn_chosen = Signal(int)
@@ -86,7 +98,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._layers)
         self.setMinimumSize(*LEAST)
         self.setWindowTitle("GoAssist")
-        self._shortcuts = self._make_shortcuts()
+        self._quit = self._action("Quit", "Ctrl+Q", self.quit_asked.emit)
+        self._actions = self._make_actions()
         self._connect()
         self.show_view(TALK)
         self.use(config)
@@ -124,6 +137,8 @@ class MainWindow(QMainWindow):
         """Show nothing but this, until `uncover`."""
         self._layers.addWidget(with_what)
         self._layers.setCurrentWidget(with_what)
+        for action in self._actions:
+            action.setEnabled(False)
         with_what.setFocus()
 
     def uncover(self) -> None:
@@ -132,6 +147,9 @@ class MainWindow(QMainWindow):
         if covering is not None and covering is not self._layers.currentWidget():
             self._layers.removeWidget(covering)
             covering.deleteLater()
+        for action in self._actions:
+            action.setEnabled(True)
+        self.show_view(TALK)
 
     def begin_anew(self) -> None:
         """Forget the conversation, and show an empty page."""
@@ -198,28 +216,28 @@ class MainWindow(QMainWindow):
 
     # -- by keyboard -----------------------------------------------------------------------------
 
-    def _make_shortcuts(self) -> list[Shortcut]:
+    def _make_actions(self) -> list[QAction]:
+        """All but to quit: while something covers the window they do nothing."""
         views = [
-            Shortcut(f"Ctrl+{number}", name, partial(self.show_view, name))
+            self._action(name, f"Ctrl+{number}", partial(self.show_view, name))
             for number, name in enumerate(self._rail.names, start=1)
         ]
-        shortcuts = [
-            Shortcut("Ctrl+M", "Mute or unmute the microphone", self._toggle_mute),
-            Shortcut("Esc", "Stop the reply", self._assistant.stop_talking),
-            Shortcut("Ctrl+L", "Type a message", self._type),
-            Shortcut("Ctrl+N", "New conversation", self.begin_anew),
-            Shortcut("Ctrl+T", "Captions on or off", self._toggle_captions),
+        return [
+            self._action("Mute or unmute the microphone", "Ctrl+M", self._toggle_mute),
+            self._action("Type a message", "Ctrl+L", self._type),
+            self._action("New conversation", "Ctrl+N", self.begin_anew),
+            self._action("Captions on or off", "Ctrl+T", self._toggle_captions),
             *views,
-            Shortcut("F11", "Full screen", self._toggle_full_screen),
-            Shortcut("F1", "These shortcuts", self._show_shortcuts),
-            Shortcut("Ctrl+Q", "Quit", self.closing.emit),
+            self._action("Full screen", "F11", self._toggle_full_screen),
+            self._action("These shortcuts", "F1", self._show_shortcuts),
         ]
-        for shortcut in shortcuts:
-            action = QAction(shortcut.what, self)
-            action.setShortcut(QKeySequence(shortcut.keys))
-            action.triggered.connect(lambda _=False, do=shortcut.do: do())
-            self.addAction(action)
-        return shortcuts
+
+    def _action(self, what: str, keys: str, do: Callable[[], object]) -> QAction:
+        action = QAction(what, self)
+        action.setShortcut(QKeySequence(keys))
+        action.triggered.connect(lambda: do())
+        self.addAction(action)
+        return action
 
     def _toggle_mute(self) -> None:
         self.controls.mute_button.click()
@@ -229,14 +247,24 @@ class MainWindow(QMainWindow):
 
     def _type(self) -> None:
         self.show_view(TALK)
-        self.controls.write()
+        self.controls.input.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def _show_shortcuts(self) -> None:
-        held = Shortcut("Ctrl+Space", "Held down: push to talk", lambda: None)
-        ShortcutsDialog([*self._shortcuts, held], self).open()
+        lines = [(action.text(), action.shortcut()) for action in (*self._actions, self._quit)]
+        lines.insert(0, ("Stop the reply", QKeySequence(Qt.Key.Key_Escape)))
+        if self._watching:
+            lines.insert(0, ("Held down: push to talk", QKeySequence("Ctrl+Space")))
+        ShortcutsDialog(lines, self).open()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape comes here where it meant nothing to whoever had the keyboard."""
+        if event.key() == Qt.Key.Key_Escape:
+            self._assistant.stop_talking()
+        else:
+            super().keyPressEvent(event)
 
     def _watch_keys(self, wanted: bool) -> None:
         """A shortcut does not tell when its keys are let go: only looking at all events does."""
@@ -261,10 +289,10 @@ class MainWindow(QMainWindow):
             return True
         if event.type() != QEvent.Type.KeyPress or not self.isActiveWindow():
             return False
-        typing = isinstance(
-            QApplication.focusWidget(), (QLineEdit, QPlainTextEdit, QAbstractButton)
-        )
-        if typing and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        if not held.isEnabled():
+            return False
+        means_something = isinstance(QApplication.focusWidget(), SPACE_MEANS_SOMETHING)
+        if means_something and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             return held.isChecked()
         held.key_down()
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from goassist_desktop.history_store import HistoryStore
 from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import TurnClosed
 from goassist_desktop.ui import kit
-from goassist_desktop.ui.errand import Errand
-from goassist_desktop.ui.history import Confirm, HistoryPage
+from goassist_desktop.ui.confirm import Confirm
+from goassist_desktop.ui.history import HistoryPage
 from goassist_desktop.ui.history_list import ConversationList, day_of
 from goassist_desktop.ui.history_text import AT_A_TIME, ConversationText
 from tests.ui.conftest import Shoot
@@ -117,7 +116,7 @@ def open_page(qtbot: QtBot, past: Past, keeping: bool = True, width: int = 1280)
         page.show()
     page.activateWindow()
     user = User(qtbot, page)
-    qtbot.waitUntil(lambda: not page._looking.busy)
+    qtbot.waitUntil(lambda: page._jobs.idle)
     return user
 
 
@@ -289,7 +288,7 @@ def answer(user: User, verb: str) -> None:
 
 def test_a_conversation_is_deleted_once_that_is_meant(user: User, talked: Past) -> None:
     user.click(kit.IconButton, "Delete this conversation")
-    answer(user, "Keep")
+    answer(user, "Cancel")
     assert talked.store.count() == 3
     user.list.setFocus()
     user.press(Qt.Key.Key_Delete)
@@ -305,7 +304,7 @@ def test_the_question_can_be_left_by_keys(user: User, talked: Past) -> None:
     user.list.setFocus()
     user.press(Qt.Key.Key_Delete)
     (dialog,) = user.page.findChildren(Confirm)
-    assert dialog.focusWidget().text() == "Keep"
+    assert dialog.focusWidget().text() == "Cancel"
     user.press(Qt.Key.Key_Escape, on=dialog)
     user.qtbot.waitUntil(lambda: user.page.findChildren(Confirm) == [])
     assert talked.store.count() == 3
@@ -370,21 +369,6 @@ def test_a_history_that_can_not_be_read_says_why(
     user.click(QPushButton, "Try again")
     qtbot.waitUntil(lambda: "Lima." in user.reads())
     assert not user.sees("the disk is gone")
-
-
-def test_only_the_latest_errand_is_told_of(qtbot: QtBot) -> None:
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    errand = Errand("test", parent)
-    came: list[object] = []
-    errand.done.connect(came.append)
-    go_on = threading.Event()
-    errand.start(lambda: go_on.wait(10) and "first")
-    errand.start(lambda: "second")
-    qtbot.waitUntil(lambda: came == ["second"])
-    go_on.set()
-    errand.start(lambda: threading.current_thread() is not threading.main_thread())
-    qtbot.waitUntil(lambda: came == ["second", True])
 
 
 def test_pictures(qtbot: QtBot, talked: Past, shoot: Shoot) -> None:

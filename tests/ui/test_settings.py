@@ -20,12 +20,12 @@ from goassist_desktop.pipeline.endpoints.sound_card import SoundDevice
 from goassist_desktop.pipeline.engines import REGISTRY
 from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed
 from goassist_desktop.pipeline.protocols import EngineInfo
+from goassist_desktop.ui.confirm import Confirm
 from goassist_desktop.ui.kit import Switch
 from goassist_desktop.ui.ports import Loading, Ready
 from goassist_desktop.ui.settings import SettingsPage, SettingsServices
 from goassist_desktop.ui.settings.about import About
 from goassist_desktop.ui.settings.appearance import THEMES, Appearance
-from goassist_desktop.ui.settings.confirm import Confirm
 from goassist_desktop.ui.settings.conversation import WAITING, Conversation
 from goassist_desktop.ui.settings.engines import ENGINES, Engines
 from goassist_desktop.ui.settings.face import HEADS, Face

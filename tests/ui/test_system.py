@@ -223,6 +223,13 @@ def test_the_window_comes_back_where_it_was(qtbot: QtBot, tmp_path: Path) -> Non
     placement.restore(third, path)
     qtbot.waitUntil(third.isMaximized)
     assert third.normalGeometry().size() == QSize(500, 400)
+    window.showFullScreen()
+    qtbot.waitUntil(window.isFullScreen)
+    placement.keep(window, path)
+    fourth = QWidget()
+    qtbot.addWidget(fourth)
+    placement.restore(fourth, path)
+    assert fourth.size() == QSize(500, 400)
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,7 @@ def test_an_empty_one_invites(qtbot: QtBot, transcript: Transcript) -> None:
     assert not question.isVisible()
     transcript.clear()
     assert question.isVisible()
+    transcript.take(Ready((), 1.0))
     converse(transcript, 1)
     assert transcript.view.toPlainText().startswith("You\nQuestion 1?")
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from goassist_desktop import config as settings
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.errors import ConfigError
-from goassist_desktop.ui.settings.jobs import Jobs
+from goassist_desktop.ui.jobs import Jobs
 from goassist_desktop.ui.settings.services import SettingsServices
 
 

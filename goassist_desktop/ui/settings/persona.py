@@ -12,8 +12,8 @@ from goassist_desktop import config as settings
 from goassist_desktop import personas
 from goassist_desktop.config import Persona as PersonaSettings
 from goassist_desktop.personas import LONGEST, LONGEST_TITLE, Profile
+from goassist_desktop.ui.confirm import Confirm
 from goassist_desktop.ui.kit import button, column, label, row
-from goassist_desktop.ui.settings.confirm import Confirm
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.fold import Fold
 from goassist_desktop.ui.settings.lines import Line, ParagraphLine, TextLine

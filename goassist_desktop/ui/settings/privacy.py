@@ -11,8 +11,8 @@ from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import QFileDialog
 
 from goassist_desktop import weights
+from goassist_desktop.ui.confirm import Confirm
 from goassist_desktop.ui.kit import Switch, button, label
-from goassist_desktop.ui.settings.confirm import Confirm
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.lines import Line, SwitchLine
 from goassist_desktop.ui.settings.section import Section
