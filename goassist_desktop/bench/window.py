@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -29,17 +30,23 @@ from goassist_desktop.assistant import Venue
 from goassist_desktop.bench.figures import Figure
 from goassist_desktop.bench.questions import recordings
 from goassist_desktop.bench.soak import gaps_ms
-from goassist_desktop.bench.usage import Usage, minutes, thread_cpu_s
+from goassist_desktop.bench.usage import Usage, minutes, steadiness, thread_cpu_s
+from goassist_desktop.bench.usage import watch as watch_usage
 from goassist_desktop.config import Config
 from goassist_desktop.conversing import Until
+from goassist_desktop.pipeline import clock as mark
+from goassist_desktop.pipeline.clock import INTERVALS
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ, CaptureChain
 from goassist_desktop.pipeline.endpoints.recording import RecordingEndpoint
 from goassist_desktop.pipeline.endpoints.room import Room, speech_span
 from goassist_desktop.pipeline.errors import BadInput, GoAssistError
+from goassist_desktop.pipeline.events import BargeIn, TurnClosed
+from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.session import Session
 from goassist_desktop.supply.offers import model_names
 from goassist_desktop.talk import read_recording
+from goassist_desktop.ui.latency import LatencyPage
 from goassist_desktop.ui.program import SETUP_DONE, Program
 from goassist_desktop.ui.pulse import Pulse
 from goassist_desktop.window_parts import Ledger, parts
@@ -58,6 +65,10 @@ NONE = {"max": 0.0}
 START_PATIENCE_S = 60.0
 FIDGET_S = 1.5
 GRAPHS_S = 10.0
+GRAPHS_SETTLE_S = 3.0
+"""The library of the graphs is loaded when they are first seen."""
+GRAPHS_SIZE = (1280, 800)
+GRAPHED_TURNS = 120
 VIEWS = ("Latency", "History", "Models", "Settings", "Talk")
 
 
@@ -189,6 +200,7 @@ class _Talk:
         self._frames: tuple[float, ...] = ()
         self._offsets: tuple[float, ...] = ()
         self._graphs = 0.0
+        self._usages: list[Usage] = []
 
     def beside(self, session: Session, endpoint: Endpoint) -> Iterable[Coroutine[Any, Any, None]]:
         return [self._script(session)]
@@ -210,30 +222,61 @@ class _Talk:
         await until.quiet()
         self._graphs = await self._graphs_percent()
         self.pulse.late_ms.clear()
-        fidgeting = asyncio.create_task(self._fidget())
-        end = until.endpoint.position + round(self._seconds * DEVICE_RATE_HZ)
+        await self._ask(until, questions, self._seconds / 2)
+        self._frames = tuple(self.program.window.stage.faces.frame_times_ms())
+        self._offsets = tuple(self.program.assistant.face_offsets_ms())
+        others = [
+            asyncio.create_task(other) for other in (self._fidget(), watch_usage(self._usages))
+        ]
+        await self._ask(until, questions, self._seconds / 2)
+        for other in others:
+            other.cancel()
+        self._blocked = tuple(self.pulse.late_ms)
+
+    async def _ask(
+        self, until: Until, questions: Iterator[tuple[Samples, tuple[int, int]]], seconds: float
+    ) -> None:
+        end = until.endpoint.position + round(seconds * DEVICE_RATE_HZ)
         while until.endpoint.position < end:
             sound, span = next(questions)
             until.endpoint.say(sound, span=span)
             await until.quiet(until.endpoint.said[-1])
-        fidgeting.cancel()
-        self._blocked = tuple(self.pulse.late_ms)
-        self._frames = tuple(self.program.window.stage.faces.frame_times_ms())
-        self._offsets = tuple(self.program.assistant.face_offsets_ms())
 
     async def _graphs_percent(self) -> float:
-        """What Qt's thread takes more of a core with the graphs on the screen than with the face
-        behind them hidden as well."""
-        spent = []
-        for view in ("Latency", "History"):
-            self._do(self.program.window.show_view, view)
-            await asyncio.sleep(1.0)
-            before, began = thread_cpu_s()["MainThread"], time.monotonic()
-            await asyncio.sleep(GRAPHS_S)
-            after = thread_cpu_s()["MainThread"]
-            spent.append(100 * (after - before) / (time.monotonic() - began))
+        """What Qt's thread takes more of a core while graphs full of turns, in a window of their
+        own, follow a face of 60 frames a second, than while they are hidden."""
+        frames: list[float] = []
+        made: list[LatencyPage] = []
+
+        def show() -> None:
+            page = LatencyPage(lambda: frames, lambda: frames)
+            for number in range(GRAPHED_TURNS):
+                page.take(_made_up_turn(number))
+            page.resize(*GRAPHS_SIZE)
+            page.show()
+            made.append(page)
+
+        async def face() -> None:
+            while True:
+                frames.append(16 + 4 * math.sin(len(frames) / 7))
+                await asyncio.sleep(1 / 60)
+
+        self._do(self.program.window.show_view, "History")
+        facing = asyncio.create_task(face())
+        self._do(show)
+        await asyncio.sleep(GRAPHS_SETTLE_S)
+        shown = await self._qt_percent()
+        self._do(lambda: made[0].hide())
+        hidden = await self._qt_percent()
+        facing.cancel()
+        self._do(lambda: made.pop().deleteLater())
         self._do(self.program.window.show_view, "Talk")
-        return max(0.0, spent[0] - spent[1])
+        return max(0.0, shown - hidden)
+
+    async def _qt_percent(self) -> float:
+        before, began = thread_cpu_s()["MainThread"], time.monotonic()
+        await asyncio.sleep(GRAPHS_S)
+        return 100 * (thread_cpu_s()["MainThread"] - before) / (time.monotonic() - began)
 
     async def _fidget(self) -> None:
         """What a restless user does with a window."""
@@ -265,5 +308,25 @@ class _Talk:
             Figure(
                 "gaps inside replies", "ms", tuple(turn.starved_ms for turn in self.ledger.turns)
             ),
-            Figure("memory", "MB", (Usage.now().rss_mb,)),
+            *(steadiness(self._usages) if len(self._usages) > 1 else ()),
         ]
+
+
+def _made_up_turn(number: int) -> TurnClosed:
+    """With latencies as they are: the graphs have something to draw."""
+    marks = {
+        mark.ONSET: 0.0,
+        mark.OFFSET: 1000.0,
+        mark.FINAL_TEXT: 1120.0,
+        mark.FIRST_TOKEN: 1300.0,
+        mark.ENDPOINT: 1330.0,
+        mark.DECISION: 1340.0,
+        mark.FIRST_CLAUSE: 1400.0 + 50 * math.sin(number),
+        mark.FIRST_AUDIO: 1480.0 + 80 * math.sin(number),
+        mark.AUDIO_END: 4000.0,
+    }
+    intervals: dict[str, float | None] = {
+        name: marks[end] - marks[start] for name, (start, end) in INTERVALS.items()
+    }
+    cut = BargeIn(2000.0, 2060.0 + 20 * math.sin(number), "stopped")
+    return TurnClosed(number, "", "", "", "interrupted", False, dict(marks), intervals, (cut,))

@@ -88,6 +88,8 @@ class LatencyPage(Page):
         self._engines = EnginesCard()
         self._cells: list[QWidget] = [_Waiting() for _ in (*TURN_GRAPHS, *FRAME_GRAPHS)]
         self._cells.append(self._machine)
+        for cell in self._cells:
+            _keep_room(cell)
         self._grid = QGridLayout()
         self._grid.setSpacing(2 * GAP)
         self._columns = 0
@@ -105,6 +107,9 @@ class LatencyPage(Page):
         self._build_soon = QTimer(self)
         self._build_soon.setInterval(0)
         self._build_soon.timeout.connect(self._build_one)
+        self._show_soon = QTimer(self)
+        self._show_soon.setInterval(0)
+        self._show_soon.timeout.connect(self._show_one)
         for key, step in (
             (Qt.Key.Key_Left, self._step_back),
             (Qt.Key.Key_Right, self._step_on),
@@ -193,11 +198,23 @@ class LatencyPage(Page):
         if not self._turn_graphs and not self._unbuilt:
             self._jobs.run(_import_graphs, self._graphs_come, kind="graphs")
         self._timer.start()
+        self._show_soon.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._timer.stop()
+        self._show_soon.stop()
+        for cell in self._cells:
+            cell.hide()
         self._note.hide()
+
+    def _show_one(self) -> None:
+        """One at a time: painting all of them at once would hold up the thread."""
+        cell = next((cell for cell in self._cells if cell.isHidden()), None)
+        if cell is None:
+            self._show_soon.stop()
+        else:
+            cell.show()
 
     def _tick(self) -> None:
         if self.window().isMinimized():
@@ -227,6 +244,7 @@ class LatencyPage(Page):
         else:
             graph = self._frame_graphs[name] = FrameGraph(name, *FRAME_GRAPHS[name])
         waiting, self._cells[place] = self._cells[place], graph
+        _keep_room(graph)
         self._grid.replaceWidget(waiting, graph)
         waiting.hide()
         waiting.deleteLater()
@@ -308,6 +326,13 @@ class LatencyPage(Page):
         self._note.style().polish(self._note)
         self._note.show()
         announce(self._note, words)
+
+
+def _keep_room(cell: QWidget) -> None:
+    """Also while it is hidden: nothing moves when it is shown."""
+    policy = cell.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    cell.setSizePolicy(policy)
 
 
 def _import_graphs() -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -200,7 +201,9 @@ class Program(QObject):
             self.window.cover(first)
         else:
             self.assistant.start()
-        self._settings_page()  # while nobody talks: it takes some 50 ms
+        # While nobody talks, one after the other: each takes some 50 ms.
+        for name in ("Settings", "Models", "History"):
+            QTimer.singleShot(0, partial(self.window.make_view, name))
 
     # -- what happens ----------------------------------------------------------------------------
 

@@ -123,10 +123,14 @@ class MainWindow(QMainWindow):
         self.transcript.use_name(config.persona.name)
         self.transcript.use_push_to_talk(config.audio.push_to_talk)
 
-    def show_view(self, name: str) -> QWidget:
-        """Bring a view to the front, and make it first if need be."""
+    def make_view(self, name: str) -> None:
+        """Have a view ready, before it is looked at."""
         if name not in self._views:
             self._add_view(name, self._makers[name]())
+
+    def show_view(self, name: str) -> QWidget:
+        """Bring a view to the front, and make it first if need be."""
+        self.make_view(name)
         self._rail.show_chosen(name)
         view = self._views[name]
         self._stack.setCurrentWidget(view)
