@@ -206,12 +206,13 @@ class LocalAssistant:
     def _with_engines(self) -> None:
         """Hold one session after the other, for as long as these engines are wanted."""
         config = self._next()
-        self._publish(Loading())
         began = time.monotonic()
+        self._publish(Loading())
         with self._venue.engines(config, self._give_up(config), self._ending) as engines:
             while not self._closing and _engines(self._config) == _engines(config):
                 self._hold_one(self._next(), engines, began)
                 began = time.monotonic()
+                self._publish(Loading())  # until the next one listens
         self._wanted.set()
 
     def _next(self) -> Config:
