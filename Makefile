@@ -30,7 +30,8 @@ lint:
 bench:
 	@packaging/bootstrap run
 	@$(BIN)/goassist models pull embedded
-	@for kind in latency turns barge-in echo face idle; do $(BIN)/goassist bench $$kind || exit; done
+	@[ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || export QT_QPA_PLATFORM=offscreen; \
+	for kind in latency turns barge-in echo face window idle; do $(BIN)/goassist bench $$kind || exit; done
 
 # Follows pyproject.toml and keeps what is locked already; `make lock UPGRADE=--upgrade` renews all.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -68,11 +68,16 @@ class Parts:
 
 
 def load_config(load: Callable[[], Config], path: Path) -> Config | None:
-    """The settings; where they can not be read, somebody is asked. None: they want to quit."""
+    """The settings; where they can not be read, somebody is asked. None: they want to quit.
+
+    Raises ConfigError for what was given on the command line.
+    """
     while True:
         try:
             return load()
         except ConfigError as error:
+            if str(error).startswith("--set"):
+                raise  # it was typed, and is answered where it was
             application()
             theme().use("system")
             if not BrokenConfigDialog(str(error), path).exec():

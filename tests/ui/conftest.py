@@ -5,14 +5,10 @@ Pictures are kept in `build/screens` of the checkout, to be looked at.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
 from PySide6.QtWidgets import QApplication, QWidget
 
 from goassist_desktop.ui.theme import theme
@@ -26,6 +22,12 @@ SIZES = ((1280, 800), (1920, 1080))
 THEMES = ("dark", "light")
 
 Shoot = Callable[[QWidget, str], list[Path]]
+
+
+@pytest.fixture(scope="session")
+def qapp_args() -> list[str]:
+    """Not by a variable: programs that tests start would have it too."""
+    return ["goassist", "-platform", "offscreen"]
 
 
 @pytest.fixture(autouse=True)

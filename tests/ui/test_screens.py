@@ -129,7 +129,11 @@ def show(qtbot: QtBot, program: Program, view: str) -> QWidget:
     shown = program.window.show_view(view)
     qtbot.wait(60)
     if view == "Latency":
-        qtbot.waitUntil(lambda: len(program.latency._frame_graphs) == 2)
+        cells = program.latency._cells
+        qtbot.waitUntil(
+            lambda: len(program.latency._frame_graphs) == 2 and all(c.isVisible() for c in cells)
+        )
+        qtbot.wait(60)
     if isinstance(shown, HistoryPage):
         qtbot.waitUntil(lambda: shown._count > 0)
     return shown

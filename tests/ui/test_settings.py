@@ -825,7 +825,7 @@ def test_a_page_that_is_gone_is_told_nothing(
     page = SettingsPage(assistant, Config(), slow.changes.append, slow.services())
     page.show()
     page.deleteLater()
-    qtbot.waitUntil(lambda: not QApplication.topLevelWidgets())
+    qtbot.waitUntil(lambda: not shiboken6.isValid(page))
     go_on.set()
     qtbot.waitUntil(looked.is_set)
     QApplication.processEvents()
