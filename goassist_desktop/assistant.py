@@ -170,6 +170,10 @@ class LocalAssistant:
             return Pose(0.0, blendshapes.rest(), (0.0, 0.0, 0.0), False, 0.0)
         return held.session.face.pose()
 
+    def hurried(self) -> bool:
+        held = self._held
+        return held is not None and held.session.hurried
+
     def shown(self, pose: Pose) -> None:
         held = self._held
         if held is not None:

@@ -189,6 +189,11 @@ class Ears:
         return self._speaking or bool(self._tasks) or self._pause is not None
 
     @property
+    def reading(self) -> bool:
+        """Whether words are being read, or judged."""
+        return bool(self._tasks)
+
+    @property
     def hearing(self) -> bool:
         """Whether the user speaks now, or may have begun to."""
         return self._speaking or self._suspected is not None

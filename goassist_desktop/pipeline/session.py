@@ -294,6 +294,15 @@ class Session:
         return self._ears.level_db
 
     @property
+    def hurried(self) -> bool:
+        """Whether somebody waits for what is being computed now. From any thread."""
+        if self.state is State.LISTENING:
+            return self._turn is not None or self._ears.reading
+        if self.state is State.SPEAKING:
+            return self._speaker.runs_short
+        return self.state is State.THINKING
+
+    @property
     def busy(self) -> bool:
         """Whether something is being said, thought about or weighed."""
         return (

@@ -24,6 +24,8 @@ AUDIBLE = 10 ** (-50 / 20)
 """A voice begins and ends with some silence of its own, which nobody calls sound."""
 HEARD_SPANS = 16
 """Stretches of reply that are remembered for `heard`: a sound card holds less than a second."""
+SHORT_S = 1.5
+"""The next clause is made in less, on a processor that does nothing else."""
 REWIND_MS = 15
 """A word resumed starts this much before its timing says, which is not exact to the sample."""
 
@@ -170,6 +172,13 @@ class Speaker:
     def progress(self) -> Progress:
         with self.lock:
             return self._progress()
+
+    @property
+    def runs_short(self) -> bool:
+        """Whether the reply falls silent soon, if no more of it comes. Asked at any time, and so
+        without the lock, as in `heard`: it may be wrong for a moment."""
+        ahead = self._length - self._position
+        return self._open and not self._complete and ahead < SHORT_S * self.rate_hz
 
     def heard(self, rendered: int) -> Heard | None:
         """What the sample at this count of `rendered` is of; None before any reply.

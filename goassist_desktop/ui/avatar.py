@@ -77,7 +77,12 @@ class FaceView(QWidget):
         self._dimming = self._animation(b"dim")
         self._post = post = _Post()
         self._thread = thread = FaceThread(
-            person, assistant.pose, post.ready.emit, post.notice.emit, open_face
+            person,
+            assistant.pose,
+            assistant.hurried,
+            post.ready.emit,
+            post.notice.emit,
+            open_face,
         )
         post.ready.connect(self.update)
         post.notice.connect(self.notice)

@@ -39,6 +39,10 @@ gets 18 pictures a second with 5, and 7 with 10."""
 TASKS: Final = Path("/proc/self/task")
 MESA_THREADS: Final = re.compile(r"llvmpipe-\d+|.*:gl\d*")
 FPS: Final = {"gpu": 60.0, "software": 30.0}
+HURRIED_FPS: Final = 8.0
+"""In software, while somebody waits for words to be read or made. With 30, on two cores, answers of
+the larger language model came 240 ms later, and were silent inside for up to 300, whatever the
+priority of the threads that draw."""
 CALM_FPS: Final = 12.0
 """Where nothing is said and nobody is looked at."""
 SIDES: Final = {"gpu": (1440, 1024, 640), "software": (512, 384, 320)}
@@ -97,6 +101,7 @@ class FaceThread:
         self,
         person: str,
         pose: Callable[[], Pose],
+        hurried: Callable[[], bool],
         ready: Callable[[], None],
         notify: Callable[[Notice], None],
         open_face: Open,
@@ -107,6 +112,7 @@ class FaceThread:
         self._rested = False  # nobody looked, since the last picture
         self.renderer_name = ""
         self._pose, self._ready, self._notify, self._open = pose, ready, notify, open_face
+        self._hurried = hurried
         self._changed = threading.Condition()
         self._wish = Wish(person)
         self._frame: Frame | None = None
@@ -187,7 +193,7 @@ class FaceThread:
             if easel.prepare(wish):
                 last = None
             now_s = time.monotonic()
-            due_s = max(due_s + 1 / easel.fps(wish), now_s)
+            due_s = max(due_s + 1 / easel.fps(wish, self._hurried()), now_s)
             pose = self._pose()
             if last is not None and not differs(last, pose, calm=wish.calm):
                 moving = False
@@ -246,9 +252,12 @@ class _Easel:
     def name(self) -> str:
         return "" if self._renderer is None else self._renderer.name
 
-    def fps(self, wish: Wish) -> float:
-        """The most there is any use in."""
-        most = FPS[self._kind]
+    def fps(self, wish: Wish, hurried: bool) -> float:
+        """The most there is any use in, or time for."""
+        kind = self._kind
+        if hurried and kind == "software":
+            return HURRIED_FPS
+        most = FPS[kind]
         if wish.size[0] * wish.size[1] > LARGE:
             most = FPS["software"]
         return min(most, CALM_FPS) if wish.calm else most

@@ -85,6 +85,9 @@ class Assistant(Protocol):
     def pose(self) -> Pose:
         """The face that belongs to what is heard now."""
 
+    def hurried(self) -> bool:
+        """Somebody waits for what is being computed: whoever draws in software leaves it alone."""
+
     def shown(self, pose: Pose) -> None:
         """The pose is on the screen from now on."""
 

@@ -18,6 +18,7 @@ class ScriptedAssistant:
         self.level = -60.0
         self.jaw = 0.0
         self.speaking = False
+        self.in_a_hurry = False
         self.shown_poses: list[Pose] = []
         self.offsets_ms: list[float] = []
         self._living = Living(1)
@@ -62,6 +63,9 @@ class ScriptedAssistant:
         for side in ("Left", "Right"):
             weights[INDEX[f"eyeBlink{side}"]] = life.blink
         return Pose(now_ms, weights, life.head, self.speaking, 0.0)
+
+    def hurried(self) -> bool:
+        return self.in_a_hurry
 
     def shown(self, pose: Pose) -> None:
         self.shown_poses.append(pose)

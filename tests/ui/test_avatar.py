@@ -308,7 +308,9 @@ def test_closed_before_it_was_shown(make: Make) -> None:
 def test_the_next_is_drawn_once_the_last_was_taken(face: FlatFace) -> None:
     ready = threading.Semaphore(0)
     assistant = ScriptedAssistant()
-    thread = FaceThread("mira", assistant.pose, ready.release, lambda notice: None, face)
+    thread = FaceThread(
+        "mira", assistant.pose, assistant.hurried, ready.release, lambda notice: None, face
+    )
     thread.wish(size=(64, 64), running=True)
     thread.start()
     assert ready.acquire(timeout=5)
@@ -321,7 +323,9 @@ def test_the_next_is_drawn_once_the_last_was_taken(face: FlatFace) -> None:
 def test_what_was_drawn_before_it_was_hidden_is_not_shown_after(face: FlatFace) -> None:
     ready = threading.Semaphore(0)
     assistant = ScriptedAssistant()
-    thread = FaceThread("mira", assistant.pose, ready.release, lambda notice: None, face)
+    thread = FaceThread(
+        "mira", assistant.pose, assistant.hurried, ready.release, lambda notice: None, face
+    )
     thread.wish(size=(64, 64), running=True)
     thread.start()
     assert ready.acquire(timeout=5)
