@@ -39,7 +39,7 @@ gets 18 pictures a second with 5, and 7 with 10."""
 TASKS: Final = Path("/proc/self/task")
 MESA_THREADS: Final = re.compile(r"llvmpipe-\d+|.*:gl\d*")
 FPS: Final = {"gpu": 60.0, "software": 30.0}
-HURRIED_FPS: Final = 8.0
+HURRIED_FPS: Final = 5.0
 """In software, while somebody waits for words to be read or made. With 30, on two cores, answers of
 the larger language model came 240 ms later, and were silent inside for up to 300, whatever the
 priority of the threads that draw."""

@@ -5,6 +5,7 @@ was told.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,24 @@ def test_typed_words_are_answered(tmp_path: Path) -> None:
     assert turn.intervals_ms["response_gap"] is None
     assert turn.intervals_ms["recognition"] is None
     assert turn.intervals_ms["ttfa"] is None
+
+
+def test_it_is_in_a_hurry_until_there_is_something_to_hear(tmp_path: Path) -> None:
+    talk = Conversation(tmp_path, echo)
+    hurried = []
+
+    async def main() -> None:
+        async with talk.held():
+            hurried.append(talk.session.hurried)
+            talk.session.say("what time is noon")
+            while talk.session.state is not State.THINKING:
+                await asyncio.sleep(0.01)
+            hurried.append(talk.session.hurried)
+            await talk.until_quiet()
+            hurried.append(talk.session.hurried)
+
+    virtual_time.run(main())
+    assert hurried == [False, True, False]
 
 
 @pytest.mark.parametrize("nothing", ["", "  \n\t "])

@@ -19,7 +19,7 @@ from goassist_desktop.pipeline.blendshapes import Pose, rest, weights
 from goassist_desktop.pipeline.events import Notice
 from goassist_desktop.ui import face_thread
 from goassist_desktop.ui.avatar import FaceView
-from goassist_desktop.ui.face_thread import FaceThread, differs, fitted
+from goassist_desktop.ui.face_thread import HURRIED_FPS, FaceThread, Wish, _Easel, differs, fitted
 from tests.fakes.assistant import ScriptedAssistant
 from tests.fakes.renderer import COLOURS, FlatFace
 
@@ -318,6 +318,16 @@ def test_the_next_is_drawn_once_the_last_was_taken(face: FlatFace) -> None:
     assert thread.take() is not None
     assert ready.acquire(timeout=5)
     assert thread.stop()
+
+
+@pytest.mark.parametrize("name", ["flat (llvmpipe)", "a graphics card"])
+def test_only_in_software_it_waits_for_what_is_computed(name: str) -> None:
+    easel = _Easel(FlatFace(name), lambda notice: None)
+    wish = Wish("mira", size=(64, 64), running=True)
+    easel.prepare(wish)
+    free, hurried = easel.fps(wish, False), easel.fps(wish, True)
+    assert hurried == (HURRIED_FPS if "llvmpipe" in name else free)
+    easel.close()
 
 
 def test_what_was_drawn_before_it_was_hidden_is_not_shown_after(face: FlatFace) -> None:

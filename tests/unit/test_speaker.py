@@ -49,6 +49,18 @@ def test_sound_waits_for_open() -> None:
     assert speaker.progress().first_sample == 480
 
 
+def test_it_runs_short_when_the_next_of_the_reply_is_needed_soon() -> None:
+    speaker = playing(3 * RATE_HZ)
+    assert not speaker.runs_short
+    speaker.pull(2 * RATE_HZ)
+    assert speaker.runs_short
+    speaker.push(1, ones(3 * RATE_HZ), [])
+    assert not speaker.runs_short
+    speaker.pull(3 * RATE_HZ)
+    speaker.complete(1)
+    assert not speaker.runs_short
+
+
 def test_stale_speech_is_dropped() -> None:
     speaker = playing(100)
     speaker.begin(2)
