@@ -172,7 +172,7 @@ class LocalAssistant:
 
     def hurried(self) -> bool:
         held = self._held
-        return held is not None and held.session.hurried
+        return held is None or held.session.hurried
 
     def shown(self, pose: Pose) -> None:
         held = self._held

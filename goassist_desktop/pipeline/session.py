@@ -300,7 +300,7 @@ class Session:
             return self._turn is not None or self._ears.reading
         if self.state is State.SPEAKING:
             return self._speaker.runs_short
-        return self.state is State.THINKING
+        return self.state in (State.IDLE, State.THINKING)
 
     @property
     def busy(self) -> bool:
@@ -350,18 +350,15 @@ class Session:
         return waited_ms >= RIPEN_MS or (turn.ready and waited_ms >= 0)
 
     async def _prepare(self) -> None:
-        """Everything that would cost the first turn time: phrases, and the prompt in the cache."""
-        model = self._engines.model
-        reading = asyncio.ensure_future(
-            model.lane.run(model.engine.prefill, self._history.messages())
-        )
-        try:
-            voice, rate = self._engines.voice, self._speaker.rate_hz
-            for phrase in Phrase:
-                said = voice.lane.stream(voice.engine.speak, str(phrase))
-                self._phrases[phrase] = at_rate(joined([piece async for piece in said]), rate)
-        finally:
-            await reading
+        """Everything that would cost the first turn time: phrases, and the prompt in the cache.
+
+        The prompt takes a second at most, and to say something takes longer: it is not waited for.
+        """
+        self._prefill()
+        voice, rate = self._engines.voice, self._speaker.rate_hz
+        for phrase in Phrase:
+            said = voice.lane.stream(voice.engine.speak, str(phrase))
+            self._phrases[phrase] = at_rate(joined([piece async for piece in said]), rate)
         self._in_background(self.face.prepare())
 
     def _prefill(self, words: str = "") -> None:

@@ -138,6 +138,8 @@ class Program(QObject):
         ending = Ending(self)
         ending.asked.connect(self.leave)
         placement.restore(self.window, self._parts.state / "window.json")
+        if not self._is_first_start():
+            self.assistant.start()  # the models are on their way while the window is shown
         self.window.show()
         QTimer.singleShot(0, self._begin)
         status = self._application.exec()
@@ -193,19 +195,20 @@ class Program(QObject):
             logger.warning("a second start will not be noticed: %s", error)
             return True
 
+    def _is_first_start(self) -> bool:
+        return setup.needed(self._parts.state / SETUP_DONE)
+
     def _begin(self) -> None:
-        """The window is on the screen: now the heavy things."""
+        """The window is on the screen."""
         logger.info("window shown %.2f s after the start", age_s())
-        state = self._parts.state / SETUP_DONE
-        if setup.needed(state):
+        if self._is_first_start():
+            state = self._parts.state / SETUP_DONE
             services = setup.Services(
                 self.config, self.change, self.downloads, self._parts.card, state
             )
             first = Setup(self.assistant, services)
             first.finished.connect(self.window.uncover)
             self.window.cover(first)
-        else:
-            self.assistant.start()
         # While nobody talks, one after the other: each takes some 50 ms.
         for name in ("Settings", "Models", "History"):
             QTimer.singleShot(0, partial(self.window.make_view, name))
