@@ -664,7 +664,7 @@ def test_the_text_size_is_taken_when_the_slider_rests(
     line = page.section(Appearance).text_size
     for _ in range(4):
         qtbot.keyClick(line.slider, Qt.Key.Key_Right)
-    assert line.percent.text() == "120%"
+    assert line.figure.text() == "120%"
     assert not machine.changes
     qtbot.waitUntil(lambda: machine.changes == [{"window.text_scale": 1.2}])
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPixmap, QShowEvent
-from PySide6.QtWidgets import QWidget
 
 from goassist_desktop import autostart
 from goassist_desktop import config as settings
-from goassist_desktop.ui.kit import Switch, label, row
+from goassist_desktop.ui.kit import Switch, label
 from goassist_desktop.ui.settings.editing import Editing
-from goassist_desktop.ui.settings.lines import SETTLE_MS, Line, Slider, SwitchLine
+from goassist_desktop.ui.settings.lines import Line, Slider, SliderLine, SwitchLine
 from goassist_desktop.ui.settings.section import Section
 from goassist_desktop.ui.settings.tiles import Tile, Tiles
-from goassist_desktop.ui.theme import BODY_PX, CONTRAST, DARK, LIGHT, Colours, theme
+from goassist_desktop.ui.theme import BODY_PX, CONTRAST, DARK, LIGHT, Colours
 
 THEMES: Final = {
     "system": ("System", (LIGHT, DARK)),
@@ -85,55 +84,30 @@ def _picture(palettes: tuple[Colours, ...]) -> QPixmap:
     return picture
 
 
-class TextSizeLine(Line):
-    """A slider that is taken once it rests: the page grows, and must not do so under the mouse."""
+class TextSizeLine(SliderLine):
+    """With a sample of it."""
 
     def __init__(self, editing: Editing) -> None:
-        self.slider = Slider(*settings.bounds("window.text_scale"), 0.05)
-        self.slider.setAccessibleName("Text size")
-        self.percent = label("")
-        control = QWidget()
-        control.setLayout(row(self.slider, self.percent, gap=12))
-        super().__init__(
-            editing,
-            "Text size",
-            "Of everything in this window.",
-            control,
-            "window.text_scale",
-            wide=True,
-            words="zoom scale bigger font",
-        )
         self.sample = label(SAMPLE, wrap=True)
         self.sample.setAccessibleName("Sample of the text size")
+        super().__init__(
+            editing,
+            "window.text_scale",
+            "Text size",
+            "Of everything in this window.",
+            Slider(*settings.bounds("window.text_scale"), 0.05),
+            "{:.0%}".format,
+            46,
+            words="zoom scale bigger font",
+        )
         self.inside.insertSpacing(1, 4)
         self.inside.insertWidget(2, self.sample)
-        self._settled = QTimer(self, interval=SETTLE_MS, singleShot=True)
-        self._settled.timeout.connect(self._take)
-        self.slider.valueChanged.connect(self._moved)
-        self.slider.sliderReleased.connect(self._take)
-        theme().changed.connect(self._show)
         self.refresh()
 
-    def refresh(self) -> None:
-        if not self._settled.isActive() and not self.slider.isSliderDown():
-            self.slider.show_number(self.editing.value("window.text_scale"))
-        self._show()
-
-    def _moved(self) -> None:
-        self._show()
-        self._settled.start()
-
-    def _take(self) -> None:
-        if self.slider.isSliderDown():
-            return
-        self._settled.stop()
-        self.complain(self.editing.put({"window.text_scale": self.slider.number()}))
-
-    def _show(self) -> None:
-        scale = self.slider.number()
-        self.percent.setText(f"{scale:.0%}")
-        self.percent.setMinimumWidth(theme().px(46))
-        self.sample.setStyleSheet(f"font-size: {round(BODY_PX * scale)}px;")
+    def show_number(self) -> None:
+        super().show_number()
+        size_px = round(BODY_PX * self.slider.number())
+        self.sample.setStyleSheet(f"font-size: {size_px}px;")
 
 
 class AutostartLine(Line):

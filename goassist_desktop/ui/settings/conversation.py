@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QWidget
-
 from goassist_desktop import config as settings
-from goassist_desktop.ui.kit import label, row
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.fold import Fold
-from goassist_desktop.ui.settings.lines import SETTLE_MS, Line, NumberLine, Slider
+from goassist_desktop.ui.settings.lines import Line, NumberLine, Slider, SliderLine
 from goassist_desktop.ui.settings.section import Section
 from goassist_desktop.ui.settings.tiles import Tile, Tiles
-from goassist_desktop.ui.theme import theme
 
 DEFAULTS: Final = settings.settings()
 WAITING: Final = {
@@ -95,51 +90,21 @@ class LengthLine(Line):
         self.refresh()
 
 
-class VarietyLine(Line):
+class VarietyLine(SliderLine):
     """How freely it chooses its words."""
 
     def __init__(self, editing: Editing) -> None:
-        self.slider = Slider(0, LIVELIEST, 0.1)
-        self.slider.setAccessibleName("Variety")
-        self.word = label("", "quiet")
-        control = QWidget()
-        control.setLayout(row(self.slider, self.word, gap=12))
         super().__init__(
             editing,
+            "reply.temperature",
             "Variety",
             "At the left the same question gets the same answer; at the right it surprises.",
-            control,
-            "reply.temperature",
-            wide=True,
+            Slider(0, LIVELIEST, 0.1),
+            "{:.1f}".format,
+            34,
             words="temperature random creative",
         )
-        self._settled = QTimer(self, interval=SETTLE_MS, singleShot=True)
-        self._settled.timeout.connect(self._take)
-        self.slider.valueChanged.connect(self._moved)
-        self.slider.sliderReleased.connect(self._take)
-        theme().changed.connect(self._show)
         self.refresh()
-
-    def refresh(self) -> None:
-        if not self._settled.isActive() and not self.slider.isSliderDown():
-            self.slider.blockSignals(True)
-            self.slider.show_number(self.editing.value("reply.temperature"))
-            self.slider.blockSignals(False)
-        self._show()
-
-    def _moved(self) -> None:
-        self._show()
-        self._settled.start()
-
-    def _take(self) -> None:
-        if self.slider.isSliderDown():
-            return
-        self._settled.stop()
-        self.complain(self.editing.put({"reply.temperature": self.slider.number()}))
-
-    def _show(self) -> None:
-        self.word.setText(f"{self.slider.number():.1f}")
-        self.word.setMinimumWidth(theme().px(34))
 
 
 class Conversation(Section):

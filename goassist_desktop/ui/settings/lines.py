@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QWheelEvent
 from PySide6.QtWidgets import QBoxLayout, QLineEdit, QPlainTextEdit, QSlider, QSpinBox, QWidget
 
 from goassist_desktop import config as settings
-from goassist_desktop.ui.kit import Choice, Switch, column, label, setting
+from goassist_desktop.ui.kit import Choice, Switch, column, label, row, setting
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.theme import theme
 
@@ -319,3 +319,55 @@ class Slider(QSlider):
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # scrolling the page must not change a setting
+
+
+class SliderLine(Line):
+    """A number, taken once the slider rests: what it changes must not do so under the mouse."""
+
+    def __init__(
+        self,
+        editing: Editing,
+        key: str,
+        title: str,
+        what: str,
+        slider: Slider,
+        write: Callable[[float], str],
+        width_px: int,
+        *,
+        words: str = "",
+    ) -> None:
+        """`write`: the number as it stands beside the slider, in `width_px` before text scaling."""
+        self._key, self._write, self._width_px = key, write, width_px
+        self.slider = slider
+        slider.setAccessibleName(title)
+        self.figure = label("", "quiet")
+        control = QWidget()
+        control.setLayout(row(slider, self.figure, gap=12))
+        super().__init__(editing, title, what, control, key, wide=True, words=words)
+        self._settled = QTimer(self, interval=SETTLE_MS, singleShot=True)
+        self._settled.timeout.connect(self._take)
+        slider.valueChanged.connect(self._moved)
+        slider.sliderReleased.connect(self._take)
+        theme().changed.connect(self.show_number)
+
+    def refresh(self) -> None:
+        if not self._settled.isActive() and not self.slider.isSliderDown():
+            self.slider.blockSignals(True)
+            self.slider.show_number(self.editing.value(self._key))
+            self.slider.blockSignals(False)
+        self.show_number()
+
+    def show_number(self) -> None:
+        """Where the slider is, whether or not it is meant yet."""
+        self.figure.setText(self._write(self.slider.number()))
+        self.figure.setMinimumWidth(theme().px(self._width_px))
+
+    def _moved(self) -> None:
+        self.show_number()
+        self._settled.start()
+
+    def _take(self) -> None:
+        if self.slider.isSliderDown():
+            return
+        self._settled.stop()
+        self.complain(self.editing.put({self._key: self.slider.number()}))
