@@ -72,8 +72,12 @@ class Stored:
         return WORDS[self.kind]
 
     def __str__(self) -> str:
-        size = f"{self.bytes / 1e6:.1f} MB" if self.bytes >= 1e6 else f"{self.bytes / 1e3:.0f} kB"
-        return f"{self.words}: {self.path}, {size}"
+        return f"{self.words}: {self.path}, {size_in_words(self.bytes)}"
+
+
+def size_in_words(count: int) -> str:
+    """Of bytes: "12 kB", "3.4 MB"."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 from goassist_desktop.history_store import Conversation, HistoryStore
 from goassist_desktop.history_store import Page as Found
 from goassist_desktop.pipeline.errors import GoAssistError
+from goassist_desktop.stored import size_in_words
 from goassist_desktop.ui import kit
 from goassist_desktop.ui.confirm import Confirm
 from goassist_desktop.ui.history_list import (
@@ -479,4 +480,4 @@ class HistoryPage(kit.Page):
 
 def _size_words(count: int, size: int) -> str:
     number = "1 conversation" if count == 1 else f"{count:,} conversations"
-    return f"{number}, {size / 1e6:.1f} MB" if size >= 1e6 else f"{number}, {size / 1e3:.0f} kB"
+    return f"{number}, {size_in_words(size)}"
