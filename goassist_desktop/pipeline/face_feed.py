@@ -68,6 +68,11 @@ class FaceFeed:
         self._slot = -1
         self._sent: FaceMessage | None = None
 
+    def pace(self, fps: int) -> None:
+        """From now on so many frames a second."""
+        if fps != self._fps:
+            self._fps, self._slot = fps, -1
+
     def due(self, now_ms: float) -> FaceMessage | None:
         """What is to be sent at this moment, if anything.
 

@@ -96,6 +96,18 @@ class LanguageModel(Engine, Protocol):
         """Length of the prompt these messages make, in the model's own tokens."""
 
 
+@runtime_checkable
+class SeatedModel(LanguageModel, Protocol):
+    """A model that holds several conversations at once, each with a cache of its own."""
+
+    seats: int
+    """Asked for before `load`, which may grant fewer."""
+
+    def seat(self, index: int) -> LanguageModel:
+        """The model for one of them. What is done in one seat leaves the others alone: each may be
+        used by a thread of its own. Seat 0 is the model itself."""
+
+
 class Synthesiser(Engine, Protocol):
     rate_hz: int
 

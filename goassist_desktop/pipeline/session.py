@@ -7,8 +7,8 @@ Audio blocks do not queue there: they go straight to the ears, whatever the inbo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from goassist_desktop.pipeline import clock as mark
@@ -42,7 +42,7 @@ from goassist_desktop.pipeline.microphone import Switch
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.resampling import at_rate, joined
 from goassist_desktop.pipeline.speaker import Speaker
-from goassist_desktop.pipeline.turn import Phrase, Turn, TurnSettings
+from goassist_desktop.pipeline.turn import Phrase, Reader, Turn, TurnSettings
 from goassist_desktop.pipeline.wake_word import Sleeper, meant_for
 from goassist_desktop.pipeline.workers import Engines
 
@@ -112,6 +112,19 @@ class _Typed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Written:
+    text: str
+    reader: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Whoever read a written answer reads it no more."""
+
+    reader: Reader
+
+
+@dataclass(frozen=True, slots=True)
 class _Greeting:
     text: str
 
@@ -126,7 +139,7 @@ class _Sleep:
     wake_word: str
 
 
-_Request = _StopTalking | _Typed | _Greeting | _KeyPressed | _Sleep
+_Request = _StopTalking | _Typed | _Written | _Unread | _Greeting | _KeyPressed | _Sleep
 _Happening = EarsEvent | _ReplyReady | _ReplyHeard | _TurnOver | _NothingSaid | _Request
 
 
@@ -139,6 +152,8 @@ class _Question:
     """Of its speech; None when it was not spoken."""
     only: str | None = None
     """Say this, and ask no model."""
+    reader: Reader | None = None
+    """Gets the answer, of which nothing is said aloud."""
 
 
 class Session:
@@ -150,7 +165,10 @@ class Session:
         engines: Engines,
         settings: SessionSettings,
         publish: Callable[[SessionEvent], None],
+        phrases: dict[Phrase, Speech] | None = None,
     ) -> None:
+        """`phrases` may be shared by sessions with one voice, at endpoints of one rate: what is
+        missing in it is made by whoever needs it first."""
         self.state = State.IDLE
         self.clock = SampleClock()
         self.speculation = Speculation()
@@ -177,7 +195,9 @@ class Session:
             self._inbox.put_nowait,
             endpoint.capture_delay_ms,
         )
-        self._phrases: dict[Phrase, Speech] = {}
+        self._phrases = {} if phrases is None else phrases
+        self._readers: set[Reader] = set()
+        self._longest_reply: int | None = None
         self._turn: Turn | None = None
         self._turns_begun = 0
         self._turns_committed = 0
@@ -218,6 +238,8 @@ class Session:
                 if self.state is not State.IDLE:
                     await self._feed(Event.STOP)
             finally:
+                for reader in self._readers:
+                    reader.put_nowait(None)
                 self._endpoint.stop()
                 await self._ears.close()
                 if self._background:
@@ -236,6 +258,31 @@ class Session:
         words = " ".join(text.split())
         if words:
             self._inbox.put_nowait(_Typed(words))
+
+    async def chat(self, text: str) -> AsyncGenerator[str, None]:
+        """The pieces of an answer in writing: nothing of it is said aloud. From the event loop
+        only, while the session runs.
+
+        It is a turn like any other: it ends a reply going on, is ended by who speaks, and is
+        remembered as far as it was read. Closing this ends it. Raises EngineFailed when there is no
+        answer, or not all of it.
+        """
+        reader: Reader = asyncio.Queue()  # bounded by max_tokens
+        self._readers.add(reader)
+        self._inbox.put_nowait(_Written(" ".join(text.split()), reader))
+        try:
+            while (piece := await reader.get()) is not None:
+                if isinstance(piece, EngineFailed):
+                    raise piece
+                yield piece
+        finally:
+            self._readers.discard(reader)
+            self._inbox.put_nowait(_Unread(reader))
+
+    def limit_reply(self, max_tokens: int | None) -> None:
+        """Shorter replies than the settings have, from the next one on; None: as they have. From
+        the event loop only."""
+        self._longest_reply = max_tokens
 
     def greet(self, text: str) -> None:
         """Say this aloud, to nobody's words, unless somebody speaks. From the event loop only."""
@@ -357,6 +404,8 @@ class Session:
         self._prefill()
         voice, rate = self._engines.voice, self._speaker.rate_hz
         for phrase in Phrase:
+            if phrase in self._phrases:
+                continue
             said = voice.lane.stream(voice.engine.speak, str(phrase))
             self._phrases[phrase] = at_rate(joined([piece async for piece in said]), rate)
         self._in_background(self.face.prepare())
@@ -421,6 +470,11 @@ class Session:
                 await self._feed(Event.STOP_WORD)
             case _Typed(text):
                 await self._on_typed(text)
+            case _Written(text, reader):
+                await self._on_written(text, reader)
+            case _Unread(reader):
+                if self._turn is not None and self._turn.reader is reader:
+                    await self._feed(Event.STOP_WORD)
             case _Greeting(text):
                 if self.state is State.LISTENING and not (
                     self._turn or self._ears.busy or self._sleeper.asleep
@@ -521,6 +575,11 @@ class Session:
             return
         await self._feed(Event.CUT_IN)
         await self._answer_now(_Question(text))
+
+    async def _on_written(self, text: str, reader: Reader) -> None:
+        self._wake()
+        await self._feed(Event.CUT_IN)
+        await self._answer_now(_Question(text, reader=reader))
 
     def _typed(self) -> _Question | None:
         """Typed words whose answer was not heard yet, and is not made any more."""
@@ -643,13 +702,26 @@ class Session:
             speaker=self._speaker,
             clock=self.clock,
             marks=self._marks,
-            settings=self._settings.turn,
+            settings=self._turn_settings(),
             phrases=self._phrases,
             render_delay_ms=self._endpoint.render_delay_ms,
             face=self.face,
             only=question.only,
+            reader=question.reader,
         )
-        self._turn.start(lambda turn: self._inbox.put_nowait(_TurnOver(turn)))
+        self._turn.start(self._turn_ended)
+
+    def _turn_ended(self, turn: Turn) -> None:
+        self._inbox.put_nowait(_TurnOver(turn))
+        if turn.reader is not None:
+            unanswered = turn.outcome in ("failed", "refused")
+            turn.reader.put_nowait(EngineFailed(turn.reason) if unanswered else None)
+
+    def _turn_settings(self) -> TurnSettings:
+        settings, longest = self._settings.turn, self._longest_reply
+        if longest is None or longest >= settings.max_tokens:
+            return settings
+        return replace(settings, max_tokens=longest)
 
     def _commit_turn(self) -> None:
         turn = self._turn
@@ -676,7 +748,7 @@ class Session:
         turn.raise_bug()
         if turn.outcome == "failed":
             self._publish(Notice("error", turn.reason))
-        if not turn.sounding:
+        if not turn.sounding and turn.reader is None:
             self.speculation.unheard += 1
             begun_ms = turn.marks.get(mark.FINAL_TEXT)
             assert begun_ms is not None

@@ -29,6 +29,10 @@ LEAD_S = 15.0
 """Speech is made at most this much ahead of the loudspeaker."""
 
 
+Reader = asyncio.Queue[str | EngineFailed | None]
+"""Of an answer in writing: its pieces, and at its end None, or why there is no more."""
+
+
 class Phrase(StrEnum):
     """What must be sayable when an engine is not: spoken once at start, and kept."""
 
@@ -77,11 +81,14 @@ class Turn:
         render_delay_ms: float,
         face: Face,
         only: str | None = None,
+        reader: Reader | None = None,
     ) -> None:
-        """`only`: say just this, a Phrase or other words, and ask no model."""
+        """`only`: say just this, a Phrase or other words, and ask no model. `reader`: gets the
+        answer, of which nothing is said aloud."""
         self.turn_id = turn_id
         self.user_text = user_text
         self.only = only
+        self.reader = reader
         self.marks = marks
         self.committed = False
         self.reply_text = ""
@@ -183,6 +190,8 @@ class Turn:
 
     async def _run(self) -> None:
         clauses: asyncio.Queue[str | Phrase | None] = asyncio.Queue()  # bounded by max_tokens
+        if self.reader is not None:
+            return await self._write(clauses)
         try:
             async with asyncio.TaskGroup() as beside:
                 animating = beside.create_task(self._animate())
@@ -199,6 +208,13 @@ class Turn:
             self.starved_ms = last.starved * 1000 / self._speaker.rate_hz
             if last.last_sample is not None:
                 self.marks.set(mark.AUDIO_END, self._ms(last.last_sample))
+
+    async def _write(self, clauses: asyncio.Queue[str | Phrase | None]) -> None:
+        """An answer that is read: all of it that was made is remembered."""
+        try:
+            await self._think(clauses)
+        finally:
+            self.heard_text = self.reply_text.strip()
 
     async def _animate(self) -> None:
         """Move the face, but not for what may never be heard: the sound comes first."""
@@ -252,6 +268,8 @@ class Turn:
                     continue  # a sign of life while a long prompt is read
                 self.marks.set(mark.FIRST_TOKEN, self._clock.now_ms)
                 self.reply_text += piece
+                if self.reader is not None:
+                    self.reader.put_nowait(piece)
                 for clause in chunker.push(piece):
                     self._hand_over(clause, clauses)
         for clause in chunker.finish():

@@ -54,12 +54,16 @@ class VirtualCard:
         }
         self._server: subprocess.Popen[bytes] | None = None
 
+    devices: tuple[str, ...] = (
+        f"module-null-sink sink_name=loudspeaker {_SINK}",
+        f"module-null-sink sink_name=voice_in {_SINK}",
+        "module-remap-source source_name=microphone master=voice_in.monitor",
+    )
+
     def start(self) -> None:
         modules = (
             f"module-native-protocol-unix socket={self._pulse}/native auth-anonymous=1",
-            f"module-null-sink sink_name=loudspeaker {_SINK}",
-            f"module-null-sink sink_name=voice_in {_SINK}",
-            "module-remap-source source_name=microphone master=voice_in.monitor",
+            *self.devices,
         )
         self._server = subprocess.Popen(
             ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]

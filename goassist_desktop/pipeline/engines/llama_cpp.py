@@ -21,9 +21,12 @@ import psutil
 
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Message
-from goassist_desktop.pipeline.protocols import EngineInfo
+from goassist_desktop.pipeline.protocols import EngineInfo, LanguageModel
 
 MAX_CONTEXT_TOKENS = 8192
+SHARED_CONTEXT_TOKENS = 4096
+"""Of each seat, where there are several: the memory of all caches is taken when the model is
+loaded, 120 MB a seat for the 1.5B."""
 BATCH_TOKENS = 64
 """Prompt tokens read at once, and so what may still be read after the iterator was closed.
 
@@ -58,13 +61,16 @@ class Runtime(Protocol):
         """Tokens of a text. `first` adds what begins every prompt (BOS, where the model has one);
         `control` reads control tokens in the text as such."""
 
+    seats: int
+    """How many caches there are."""
+
     def generate(
-        self, prompt: Sequence[int], *, max_tokens: int, temperature: float, seed: int
+        self, prompt: Sequence[int], seat: int, *, max_tokens: int, temperature: float, seed: int
     ) -> Generator[str, None, None]:
         """Pieces of valid UTF-8; "" for every full batch of a long prompt. Raises EngineFailed."""
 
-    def read(self, prompt: Sequence[int]) -> None:
-        """Read a prompt into the cache. Raises EngineFailed."""
+    def read(self, prompt: Sequence[int], seat: int) -> None:
+        """Read a prompt into the cache of a seat. Raises EngineFailed."""
 
     def close(self) -> None: ...
 
@@ -72,7 +78,9 @@ class Runtime(Protocol):
 class LlamaCpp:
     """LanguageModel for `<model_dir>/model.gguf`.
 
-    There is one cache and so one conversation at a time: a new request ends the reply before it.
+    A seat has one cache, and so one conversation at a time: a new request ends the reply before it.
+    llama-cpp-python has one seat, which several conversations take in turns, and read again what
+    they said before.
     Equal messages give equal replies at temperature 0, and at any other with an equal seed, as far
     as the arithmetic allows: a prompt read in other portions can tip a choice between two words
     that are all but equally likely.
@@ -84,7 +92,8 @@ class LlamaCpp:
         self._threads = threads
         self._bindings = BINDINGS if binding is None else {binding: BINDINGS[binding]}
         self._runtime: Runtime | None = None
-        self._reply: Generator[str, None, None] | None = None
+        self._replies: dict[int, Generator[str, None, None]] = {}
+        self.seats = 1
 
     @property
     def info(self) -> EngineInfo:
@@ -106,6 +115,7 @@ class LlamaCpp:
             return
         self._check_file()
         self._runtime = self._open()
+        self.seats = self._runtime.seats
         self._template = lru_cache(maxsize=64)(self._template_parts)
         self._words = lru_cache(maxsize=1024)(self._runtime.tokenize)
         for _ in self.reply(WARM_UP, max_tokens=1, temperature=0.0, seed=0):
@@ -113,7 +123,8 @@ class LlamaCpp:
 
     def close(self) -> None:
         if self._runtime is not None:
-            self._end_reply()
+            for seat in tuple(self._replies):
+                self._end_reply(seat)
             self._runtime.close()
             self._runtime = None
 
@@ -125,25 +136,44 @@ class LlamaCpp:
 
         Raises EngineFailed for a prompt that leaves no room in the window for an answer.
         """
+        return self.reply_in(
+            0, messages, max_tokens=max_tokens, temperature=temperature, seed=seed
+        )
+
+    def reply_in(
+        self,
+        seat: int,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float,
+        seed: int,
+    ) -> Iterator[str]:
         if max_tokens < 1:
             raise ValueError(f"max_tokens is {max_tokens}, must be at least 1")
         runtime = self._loaded()
         prompt = self._tokens(messages)
         self._check_length(prompt)
-        self._end_reply()
-        self._reply = runtime.generate(
-            prompt, max_tokens=max_tokens, temperature=temperature, seed=seed
+        self._end_reply(seat)
+        self._replies[seat] = reply = runtime.generate(
+            prompt, seat, max_tokens=max_tokens, temperature=temperature, seed=seed
         )
-        yield from self._reply
+        yield from reply
+
+    def seat(self, index: int) -> LanguageModel:
+        return self if index == 0 else Seat(self, index)
 
     def prefill(self, messages: Sequence[Message]) -> None:
         """See LanguageModel. A user's turn at the end is left open: its words may go on."""
+        self.prefill_in(0, messages)
+
+    def prefill_in(self, seat: int, messages: Sequence[Message]) -> None:
         if not messages or messages[-1].role != "user":
             messages = [*messages, Message("user", "")]
         prompt = self._tokens(messages, open_turn=True)
         self._check_length(prompt)
-        self._end_reply()
-        self._loaded().read(prompt)
+        self._end_reply(seat)
+        self._loaded().read(prompt, seat)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return len(self._tokens(messages))
@@ -183,8 +213,9 @@ class LlamaCpp:
             opened: Runtime = importlib.import_module(module).open_model(
                 self._path,
                 threads=self._threads,
-                context_tokens=MAX_CONTEXT_TOKENS,
+                context_tokens=MAX_CONTEXT_TOKENS if self.seats == 1 else SHARED_CONTEXT_TOKENS,
                 batch_tokens=BATCH_TOKENS,
+                seats=self.seats,
             )
             return opened
         raise EngineFailed(f"language model: install one of {', '.join(self._bindings)}")
@@ -227,7 +258,42 @@ class LlamaCpp:
                 f"of {window}"
             )
 
-    def _end_reply(self) -> None:
-        if self._reply is not None:
-            self._reply.close()
-            self._reply = None
+    def _end_reply(self, seat: int) -> None:
+        reply = self._replies.pop(seat, None)
+        if reply is not None:
+            reply.close()
+
+
+class Seat:
+    """One of the other conversations of a LlamaCpp: a LanguageModel that is loaded with it."""
+
+    def __init__(self, model: LlamaCpp, index: int) -> None:
+        self._model = model
+        self._index = index
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._model.info
+
+    @property
+    def context_tokens(self) -> int:
+        return self._model.context_tokens
+
+    def load(self) -> None:
+        self._model.load()
+
+    def close(self) -> None:
+        """The model is closed by whom it belongs to."""
+
+    def reply(
+        self, messages: Sequence[Message], *, max_tokens: int, temperature: float, seed: int
+    ) -> Iterator[str]:
+        return self._model.reply_in(
+            self._index, messages, max_tokens=max_tokens, temperature=temperature, seed=seed
+        )
+
+    def prefill(self, messages: Sequence[Message]) -> None:
+        self._model.prefill_in(self._index, messages)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return self._model.count_tokens(messages)

@@ -19,6 +19,7 @@ class LlamaPythonModel:
     """A Runtime of llama_cpp.py. Make it with `open_model`."""
 
     tokens_read = 0
+    seats = 1
 
     def __init__(self, llama: llama_cpp.Llama, batch_tokens: int) -> None:
         self._llama = llama
@@ -47,7 +48,7 @@ class LlamaPythonModel:
         return tokens
 
     def generate(
-        self, prompt: Sequence[int], *, max_tokens: int, temperature: float, seed: int
+        self, prompt: Sequence[int], seat: int, *, max_tokens: int, temperature: float, seed: int
     ) -> Generator[str, None, None]:
         llama = self._llama
         settings: dict[str, Any] = sampling(temperature)
@@ -69,7 +70,7 @@ class LlamaPythonModel:
         except RuntimeError as error:
             raise EngineFailed(f"language model: {error}") from error
 
-    def read(self, prompt: Sequence[int]) -> None:
+    def read(self, prompt: Sequence[int], seat: int) -> None:
         try:
             for _ in self._read_batches(prompt):
                 pass
@@ -106,9 +107,9 @@ class LlamaPythonModel:
 
 
 def open_model(
-    path: Path, *, threads: int, context_tokens: int, batch_tokens: int
+    path: Path, *, threads: int, context_tokens: int, batch_tokens: int, seats: int
 ) -> LlamaPythonModel:
-    """Load a GGUF file. Raises ModelMissing when llama.cpp can not read it."""
+    """Load a GGUF file, for one seat however many are wanted. Raises ModelMissing when llama.cpp can not read it."""
     try:
         llama = llama_cpp.Llama(
             str(path),

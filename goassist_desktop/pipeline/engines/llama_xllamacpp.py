@@ -26,7 +26,7 @@ from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Message
 
 LISTENING_THREADS = 4
-"""One for a reply, one to count tokens meanwhile, and as many closed ones not yet done."""
+"""A seat: one for a reply, one to count tokens meanwhile, and as many closed ones not yet done."""
 
 ANSWER_S = 60.0
 """The longest silence of the server, which speaks with every token and every batch of a prompt."""
@@ -43,6 +43,7 @@ class XllamacppModel:
         self._folder = folder
         self._socket = Path(folder.name) / "model.sock"
         self._key = secrets.token_urlsafe(32)
+        self.seats: int = parameters.n_parallel
         parameters.hostnames = [str(self._socket)]
         parameters.api_keys = [self._key]
         self._server = xllamacpp.Server(parameters)
@@ -60,9 +61,14 @@ class XllamacppModel:
         return tokens
 
     def generate(
-        self, prompt: Sequence[int], *, max_tokens: int, temperature: float, seed: int
+        self, prompt: Sequence[int], seat: int, *, max_tokens: int, temperature: float, seed: int
     ) -> Generator[str, None, None]:
-        settings = {"n_predict": max_tokens, "seed": seed, **sampling(temperature)}
+        settings = {
+            "n_predict": max_tokens,
+            "seed": seed,
+            "id_slot": seat,
+            **sampling(temperature),
+        }
         with closing(self._complete(prompt, settings)) as events:
             for event in events:
                 progress = event.get("prompt_progress")
@@ -71,8 +77,8 @@ class XllamacppModel:
                 elif progress and progress["cache"] < progress["processed"] < progress["total"]:
                     yield ""
 
-    def read(self, prompt: Sequence[int]) -> None:
-        for _ in self._complete(prompt, {"n_predict": 0}):
+    def read(self, prompt: Sequence[int], seat: int) -> None:
+        for _ in self._complete(prompt, {"n_predict": 0, "id_slot": seat}):
             pass
 
     def close(self) -> None:
@@ -134,21 +140,22 @@ class _Connection(http.client.HTTPConnection):
 
 
 def open_model(
-    path: Path, *, threads: int, context_tokens: int, batch_tokens: int
+    path: Path, *, threads: int, context_tokens: int, batch_tokens: int, seats: int
 ) -> XllamacppModel:
-    """Load a GGUF file. Raises ModelMissing when llama.cpp can not read it."""
+    """Load a GGUF file; `context_tokens` is of each seat. Raises ModelMissing when llama.cpp can not read it."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
-    parameters.n_ctx = context_tokens
+    parameters.n_ctx = context_tokens * seats
     parameters.n_batch = parameters.n_ubatch = batch_tokens
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
-    parameters.n_threads_http = LISTENING_THREADS
+    parameters.n_threads_http = LISTENING_THREADS * seats
     parameters.verbosity = SILENT
     parameters.warmup = False  # the engine does it, with a real prompt
     # On a CPU a prompt after 1,800 tokens of conversation is read 40 ms sooner without.
     parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     parameters.fit_params = False  # no probing of devices for room
-    parameters.n_parallel = 1
+    parameters.n_parallel = seats
+    parameters.kv_unified = False  # a seat's cache is its own, however long the others' are
     parameters.cache_ram_mib = 0  # no copies of earlier conversations
     parameters.n_ctx_checkpoints = (
         0  # copies of the cache that only models with sliding windows use
