@@ -23,7 +23,8 @@ from goassist_desktop.pipeline.engines import create
 from goassist_desktop.pipeline.events import SessionEvent
 from goassist_desktop.pipeline.protocols import Endpoint, Engine, EngineInfo
 from goassist_desktop.pipeline.session import Session, SessionSettings
-from goassist_desktop.pipeline.turn import TurnSettings
+from goassist_desktop.pipeline.frames import Speech
+from goassist_desktop.pipeline.turn import Phrase, TurnSettings
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
 from goassist_desktop.supply.offers import model_names
 
@@ -64,9 +65,11 @@ def loaded_engines(
     config: Config,
     given_up: Callable[[], bool] = lambda: False,
     ending: Callable[[], bool] = lambda: False,
+    seats: int = 1,
 ) -> Iterator[Engines]:
     """Every stage's engine, loaded and warm, but for the face's; closed at the end.
 
+    `seats`: conversations that the language model is to hold at once.
     Loading is not waited for any longer once `given_up` says so: then GivenUp is raised.
 
     No library can be stopped while it loads a model or computes. An engine that does not finish
@@ -83,6 +86,8 @@ def loaded_engines(
         )
         for stage, model in model_names(config).items()
     }
+    if hasattr(engines["language_model"], "seats"):  # a SeatedModel
+        engines["language_model"].seats = seats
     faces = face_engines(config)
     lanes = {name: ThreadLane(name) for name in (*STAGES, *faces)}
     try:
@@ -177,8 +182,9 @@ def make_session(
     engines: Engines,
     endpoint: Endpoint,
     publish: Callable[[SessionEvent], None],
+    phrases: dict[Phrase, Speech] | None = None,
 ) -> Session:
-    """A session of this configuration at an endpoint."""
+    """A session of this configuration at an endpoint; `phrases` as in Session."""
     reply, taking = config.reply, config.turn_taking
     settings = SessionSettings(
         system_prompt=system_prompt(config),
@@ -193,4 +199,4 @@ def make_session(
             pause_ms=taking.pause_ms, unsure_ms=taking.unsure_ms, open_ms=taking.open_ms
         ),
     )
-    return Session(endpoint, engines, settings, publish)
+    return Session(endpoint, engines, settings, publish, phrases)

@@ -32,11 +32,32 @@ SYSTEM_PROMPT = (
 
 
 LONGEST_PIN = 32
+SHORTEST_TOKEN = 16
 
 
 def _digits(text: str, key: str) -> None:
     if not re.fullmatch(rf"[0-9]{{1,{LONGEST_PIN}}}", text):
         raise ConfigError(f"{key}: must be digits, at most {LONGEST_PIN} of them, or empty")
+
+
+def _token(text: str, key: str) -> None:
+    if not re.fullmatch(rf"[\x21-\x7e]{{{SHORTEST_TOKEN},256}}", text):
+        raise ConfigError(
+            f"{key}: must be {SHORTEST_TOKEN} to 256 letters, digits and signs, or empty"
+        )
+
+
+def _ice_url(schemes: str) -> Callable[[str, str], None]:
+    def check(text: str, key: str) -> None:
+        scheme, _, place = text.partition(":")
+        server, _, transport = place.partition("?transport=")
+        if scheme not in schemes.split() or transport not in ("", "udp", "tcp"):
+            raise ConfigError(
+                f"{key} = {text!r}: must be {schemes.split()[0]}:HOST:PORT, or empty"
+            )
+        host_and_port(server, key)
+
+    return check
 
 
 def _word(text: str, key: str) -> None:
@@ -165,6 +186,27 @@ class Kiosk:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """The assistant in a browser."""
+
+    enabled: bool = _setting(False)
+    """While the window is open, browsers may talk to it too."""
+    network: bool = _setting(False)
+    """From other devices too; else from this machine only."""
+    port: int = _setting(8443, low=0, high=65535)
+    """0: any that is free."""
+    token: str = _setting("", form=_token)
+    """What programs show to be let in; empty: one is made at first use, and kept."""
+    longest_ttfa_ms: float = _setting(1500.0, low=100, high=10_000)
+    """From the decision to the first sound: where the mean comes near it, others wait."""
+    stun: str = _setting("", form=_ice_url("stun stuns"))
+    """Such as stun:stun.example.org:3478; empty: nobody outside is asked for our address."""
+    turn: str = _setting("", form=_ice_url("turn turns"))
+    turn_user: str = _setting("")
+    turn_password: str = _setting("")
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     profile: str = _setting("embedded", among=("embedded", "ci"))
     """Which models are used: see `goassist models list`."""
@@ -178,6 +220,9 @@ class Config:
     window: Window = field(default_factory=Window)
     privacy: Privacy = field(default_factory=Privacy)
     kiosk: Kiosk = field(default_factory=Kiosk)
+    host: Host = field(default_factory=Host)
+    max_sessions: int = _setting(4, low=1, high=64)
+    """Browsers that talk at the same time; others wait."""
 
 
 def default_path() -> Path:
@@ -341,6 +386,7 @@ def built(chosen: Mapping[str, Any]) -> Config:
         window=Window(**of("window")),
         privacy=Privacy(**of("privacy")),
         kiosk=Kiosk(**of("kiosk")),
+        host=Host(**of("host")),
     )
     reply = config.reply
     if reply.max_tokens > reply.context_tokens // 2:

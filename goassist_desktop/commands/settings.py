@@ -25,6 +25,11 @@ def configured(args: argparse.Namespace) -> Config:
     return config.load(flags(args))
 
 
+def with_flags(overridden: dict[str, str]) -> Config:
+    """The settings in force, with these. Raises ConfigError."""
+    return config.load(overridden)
+
+
 def flags(args: argparse.Namespace) -> dict[str, str]:
     """What was overridden: key -> text. Raises ConfigError."""
     found = {}

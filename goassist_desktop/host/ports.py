@@ -89,8 +89,8 @@ class House(Protocol):
     def missing(self) -> Mapping[str, str]:
         """Stage -> what is wrong with it; empty when every stage is loaded with a real engine."""
 
-    def report(self) -> dict[str, Any]:
-        """What GET /health says besides the sessions: engines, load, version."""
+    def engines(self) -> list[dict[str, Any]]:
+        """What is in use, one entry per stage."""
 
     def metrics(self) -> bytes:
         """All metrics, in Prometheus' text format 0.0.4."""

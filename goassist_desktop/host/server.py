@@ -149,11 +149,11 @@ class Server:
         }
         if request.headers.get("If-None-Match") == headers["ETag"]:
             return web.Response(status=304, headers=headers)
-        response = web.Response(body=file.body, headers=headers)
-        response.headers["Content-Type"] = file.content_type
-        if len(file.body) > 1000 and not file.content_type.startswith("image/"):
-            response.enable_compression()
-        return response
+        headers["Content-Type"] = file.content_type
+        if file.packed is None or "gzip" not in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=file.body, headers=headers)
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return web.Response(body=file.packed, headers=headers)
 
 
 def _parser_log() -> logging.Logger:
