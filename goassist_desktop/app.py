@@ -21,9 +21,9 @@ from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.engines import create
 from goassist_desktop.pipeline.events import SessionEvent
+from goassist_desktop.pipeline.frames import Speech
 from goassist_desktop.pipeline.protocols import Endpoint, Engine, EngineInfo
 from goassist_desktop.pipeline.session import Session, SessionSettings
-from goassist_desktop.pipeline.frames import Speech
 from goassist_desktop.pipeline.turn import Phrase, TurnSettings
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
 from goassist_desktop.supply.offers import model_names

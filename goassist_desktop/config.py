@@ -52,9 +52,7 @@ def _ice_url(schemes: str) -> Callable[[str, str], None]:
         scheme, _, place = text.partition(":")
         server, _, transport = place.partition("?transport=")
         if scheme not in schemes.split() or transport not in ("", "udp", "tcp"):
-            raise ConfigError(
-                f"{key} = {text!r}: must be {schemes.split()[0]}:HOST:PORT, or empty"
-            )
+            raise ConfigError(f"{key} = {text!r}: must be {schemes.split()[0]}:HOST:PORT, or empty")
         host_and_port(server, key)
 
     return check

@@ -8,10 +8,9 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 

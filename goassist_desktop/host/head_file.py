@@ -1,7 +1,7 @@
 """A baked head as the page reads it: one file of numbers, made of the one that the window draws.
 
-Little-endian: the four bytes GAH1, the length of a JSON text, that text, and at the next multiple of
-four what it names, in the order of `SECTIONS`:
+Little-endian: the four bytes GAH1, the length of a JSON text, that text, and at the next multiple
+of four what it names, in the order of `SECTIONS`:
 
 - `vertices`: of each point 3 + 3 + 3 float32 (point, normal, place) and 4 bytes (tone), as in Head;
 - `triangles`: uint16;

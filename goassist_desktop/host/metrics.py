@@ -83,5 +83,3 @@ class Metrics:
         """Prometheus' text format 0.0.4."""
         self._memory.set(self._process.memory_info().rss)
         return generate_latest(self._registry)
-
-

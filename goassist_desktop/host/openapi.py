@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from goassist_desktop.host import schemas
 from goassist_desktop.host.operations import OPERATIONS, Operation
@@ -38,10 +38,15 @@ def document() -> dict[str, Any]:
     """OpenAPI 3.1."""
     described = [operation for operation in OPERATIONS if operation.described]
     asked = {o.body for o in described if o.body is not None}
-    answered = {m for o in described for m in o.answers.values() if not isinstance(m, str)}
+    answered: set[type[BaseModel]] = {
+        m for o in described for m in o.answers.values() if not isinstance(m, str)
+    }
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((model, "validation") for model in asked),
+        *((model, "serialization") for model in (*answered, schemas.Error)),
+    ]
     _, definitions = models_json_schema(
-        [(model, "validation") for model in asked]
-        + [(model, "serialization") for model in (*answered, schemas.Error)],
+        models,
         ref_template=_REF,
     )
     paths: dict[str, dict[str, Any]] = {}
@@ -93,6 +98,7 @@ def _path_parameter(name: str) -> dict[str, Any]:
 
 
 def _answer(model: type[BaseModel] | str) -> dict[str, Any]:
+    content: dict[str, Any]
     if isinstance(model, str):
         content = {model: {"schema": {}}}
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import av
 from aiortc import MediaStreamTrack, RTCRtpSender
@@ -30,7 +30,7 @@ class OutgoingVoice(MediaStreamTrack):
         self.dropped = 0
         """Packets."""
         self._encoder = Encoder()
-        self._packets: deque[av.Packet] = deque()
+        self._packets: deque[Any] = deque()
         self._there = asyncio.Event()
         self._sender: RTCRtpSender | None = None
         self._taken: int | None = None
@@ -49,7 +49,7 @@ class OutgoingVoice(MediaStreamTrack):
         self._packets.append(packet)
         self._there.set()
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> Any:
         """The next packet, for aiortc, which sends it as it is."""
         self._note_origin()
         while not self._packets:

@@ -187,7 +187,7 @@ class PcmLine:
             if heard / ANALYSIS_RATE_HZ > loop.time() - began + AHEAD_S:
                 self._code, self._reason = 1008, b"too_fast"
                 return
-            self._endpoint.hear(samples.astype(np.float32) / 32768)
+            self._endpoint.hear(samples.astype(np.float32) / np.float32(32768))
 
     def _on_text(self, text: str) -> None:
         if len(text) > LONGEST_MESSAGE:

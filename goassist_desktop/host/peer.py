@@ -129,7 +129,8 @@ class Peer:
             transceiver.direction = "inactive"
             return
         self._voice_taken = True
-        codecs = RTCRtpReceiver.getCapabilities("audio").codecs
+        known = RTCRtpReceiver.getCapabilities("audio")
+        codecs = [] if known is None else known.codecs
         transceiver.setCodecPreferences([c for c in codecs if c.mimeType == "audio/opus"])
         transceiver.sender.replaceTrack(self._voice)
         self._voice.sent_by(transceiver.sender)
@@ -278,9 +279,7 @@ def _for_speech(answer: str) -> str:
     if payload is None:
         return answer
     number = payload[1]
-    kept = [
-        line for line in answer.splitlines() if not line.startswith(f"a=fmtp:{number} ")
-    ]
+    kept = [line for line in answer.splitlines() if not line.startswith(f"a=fmtp:{number} ")]
     place = next(i for i, line in enumerate(kept) if line.startswith(f"a=rtpmap:{number} "))
     kept.insert(place + 1, f"a=fmtp:{number} minptime=10;useinbandfec=1;stereo=0")
     return "\r\n".join(kept) + "\r\n"

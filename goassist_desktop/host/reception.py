@@ -92,8 +92,10 @@ class Reception:
         heard: list[Samples] = []
         unknown = lost - min(lost, PACKET)
         made_up = min(unknown, CONCEALED)
-        for start in range(0, made_up, PACKET):
-            heard.append(self._made_up(min(PACKET, made_up - start) // _STEP))
+        heard += [
+            self._made_up(min(PACKET, made_up - start) // _STEP)
+            for start in range(0, made_up, PACKET)
+        ]
         if unknown > made_up:
             heard.append(np.zeros((unknown - made_up) // _STEP, np.float32))
         last = min(lost, PACKET) // _STEP

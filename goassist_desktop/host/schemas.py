@@ -44,9 +44,7 @@ class Pair(_Asked):
 
 class Session(BaseModel):
     session_id: str
-    state: Literal[
-        "waiting", "idle", "listening", "thinking", "speaking", "held", "interrupted"
-    ]
+    state: Literal["waiting", "idle", "listening", "thinking", "speaking", "held", "interrupted"]
     created_at: str
     connected: bool
     avatar: bool

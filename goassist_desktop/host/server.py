@@ -130,7 +130,8 @@ class Server:
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._gate.check_origin(request)
         resource = request.match_info.route.resource
-        operation = resource and self._operations.get((request.method, resource.canonical))
+        where = "" if resource is None else resource.canonical
+        operation = self._operations.get((request.method, where))
         if operation is not None:
             wait_s = self._limits.take(request.remote or "", operation.kind, self._now())
             if wait_s is not None:

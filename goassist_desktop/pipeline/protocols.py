@@ -78,8 +78,9 @@ class Recogniser(Engine, Protocol):
 
 
 class LanguageModel(Engine, Protocol):
-    context_tokens: int
-    """The window of the loaded model, in tokens."""
+    @property
+    def context_tokens(self) -> int:
+        """The window of the loaded model, in tokens."""
 
     def reply(
         self, messages: Sequence[Message], *, max_tokens: int, temperature: float, seed: int

@@ -16,18 +16,19 @@ import numpy as np
 from tests.device.conftest import RATE_HZ, VirtualCard
 
 _PART = "channels=1 channel_map=mono remix=no"
+_BOTH = "channels=2 channel_map=front-left,front-right norewinds=1"
+_LEFT = f"master_channel_map=front-left {_PART}"
+_RIGHT = f"master_channel_map=front-right {_PART}"
 
 
 class TwoSidedCard(VirtualCard):
     """Loudspeaker and microphone are the left and the right channel of one device."""
 
     devices = (
-        "module-null-sink sink_name=card rate=48000 channels=2 "
-        "channel_map=front-left,front-right norewinds=1",
-        f"module-remap-sink sink_name=loudspeaker master=card master_channel_map=front-left {_PART}",
-        f"module-remap-sink sink_name=voice_in master=card master_channel_map=front-right {_PART}",
-        "module-remap-source source_name=microphone master=card.monitor "
-        f"master_channel_map=front-right {_PART}",
+        f"module-null-sink sink_name=card rate=48000 {_BOTH}",
+        f"module-remap-sink sink_name=loudspeaker master=card {_LEFT}",
+        f"module-remap-sink sink_name=voice_in master=card {_RIGHT}",
+        f"module-remap-source source_name=microphone master=card.monitor {_RIGHT}",
     )
 
     def record_both(self) -> BothSides:

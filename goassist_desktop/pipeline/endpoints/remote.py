@@ -1,7 +1,8 @@
 """A microphone and a loudspeaker at the other end of a network, on one timeline.
 
-Both run in the event loop. What arrives is delivered as it comes, and what leaves is pulled when its
-time has come, by the monotonic clock; while nobody is on the line there is silence, and time goes on.
+Both run in the event loop. What arrives is delivered as it comes, and what leaves is pulled when
+its time has come, by the monotonic clock; while nobody is on the line there is silence, and time
+goes on.
 """
 
 from __future__ import annotations

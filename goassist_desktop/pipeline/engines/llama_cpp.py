@@ -136,9 +136,7 @@ class LlamaCpp:
 
         Raises EngineFailed for a prompt that leaves no room in the window for an answer.
         """
-        return self.reply_in(
-            0, messages, max_tokens=max_tokens, temperature=temperature, seed=seed
-        )
+        return self.reply_in(0, messages, max_tokens=max_tokens, temperature=temperature, seed=seed)
 
     def reply_in(
         self,

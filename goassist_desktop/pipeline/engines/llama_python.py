@@ -109,7 +109,10 @@ class LlamaPythonModel:
 def open_model(
     path: Path, *, threads: int, context_tokens: int, batch_tokens: int, seats: int
 ) -> LlamaPythonModel:
-    """Load a GGUF file, for one seat however many are wanted. Raises ModelMissing when llama.cpp can not read it."""
+    """Load a GGUF file, for one seat however many are wanted.
+
+    Raises ModelMissing when llama.cpp can not read it.
+    """
     try:
         llama = llama_cpp.Llama(
             str(path),

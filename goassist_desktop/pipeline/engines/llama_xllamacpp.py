@@ -142,7 +142,10 @@ class _Connection(http.client.HTTPConnection):
 def open_model(
     path: Path, *, threads: int, context_tokens: int, batch_tokens: int, seats: int
 ) -> XllamacppModel:
-    """Load a GGUF file; `context_tokens` is of each seat. Raises ModelMissing when llama.cpp can not read it."""
+    """Load a GGUF file; `context_tokens` is of each seat.
+
+    Raises ModelMissing when llama.cpp can not read it.
+    """
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.n_ctx = context_tokens * seats
