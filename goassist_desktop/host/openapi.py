@@ -43,7 +43,8 @@ def document() -> dict[str, Any]:
     }
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         *((model, "validation") for model in asked),
-        *((model, "serialization") for model in (*answered, schemas.Error)),
+        *((model, "serialization") for model in answered),
+        (schemas.Error, "serialization"),
     ]
     _, definitions = models_json_schema(
         models,

@@ -65,6 +65,7 @@ class Server:
             self._app(),
             access_log=None,
             logger=_parser_log(),
+            handler_cancellation=True,  # who hangs up wants no answer any more
             keepalive_timeout=IDLE_CONNECTION_S,
             lingering_time=2.0,
             shutdown_timeout=CLOSE_S,

@@ -34,6 +34,7 @@ let measuring = 0;
 window.goassist = {
   figures: () => ({
     intervals: clock.intervals, offsets: clock.offsets, drawn: face?.frames ?? 0,
+    costMs: face?.costMs ?? 0, scale: face?.scale ?? 0,
     renderer: face?.renderer ?? "none", heardMs: clock.heardMs(), roundTripMs: latency.roundTripMs,
     bufferMs: latency.bufferMs, session: call.sessionId,
   }),
@@ -271,17 +272,16 @@ async function showFace(head) {
 }
 
 let drawnAt = 0;
-let costMs = 0;
 function draw(now) {
   requestAnimationFrame(draw);
   $("ring").style.setProperty("--level", level && !muted ? level.now().toFixed(2) : "0");
   const moving = document.body.dataset.state !== "off";
-  const every = face?.light ? Math.max(CALM_FRAME_MS, 1.6 * costMs) : moving ? 0 : CALM_FRAME_MS;
-  if (!face || document.hidden || now - drawnAt < every - 4) return;
+  if (!face || document.hidden || !face.ready()) return;
+  // In software the sound needs the same processor: more than half of it is left to that.
+  const every = face.light ? Math.max(CALM_FRAME_MS, 2.5 * face.costMs) : moving ? 0 : CALM_FRAME_MS;
+  if (now - drawnAt < every - 4) return;
   drawnAt = now;
-  const began = performance.now();
   face.draw(clock.pose());
-  costMs += 0.1 * (performance.now() - began - costMs);
 }
 requestAnimationFrame(draw);
 

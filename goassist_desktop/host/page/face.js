@@ -11,6 +11,8 @@ const STEPS = [
   ["lashes", "strand"], ["hair", "strand"],
 ];
 const PICTURES = { skin: "jpg", detail: "jpg", iris: "jpg", strands: "png" };
+const SCALE = { most: 0.6, least: 0.3 };
+const COST_MS = { low: 8, high: 16 };
 const IN_SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
 
 /** Order of the blendshapes in the head's file. */
@@ -58,7 +60,9 @@ export class Face {
     const info = gl.getExtension("WEBGL_debug_renderer_info");
     this.renderer = gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
     this.light = IN_SOFTWARE.test(this.renderer);
-    this.scale = this.light ? 0.6 : 1;
+    this.scale = this.light ? SCALE.most : 1;
+    this.costMs = 0;
+    this.fence = null;
     canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault();
       this.lost = true;
@@ -108,6 +112,25 @@ export class Face {
     gl.bindVertexArray(null);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     this.frames += 1;
+    this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    this.drawnAt = performance.now();
+    gl.flush();
+  }
+
+  /** Whether the last picture is finished. Where that takes long, the next ones are smaller. */
+  ready() {
+    if (this.lost) return false;
+    if (!this.fence) return true;
+    const gl = this.gl;
+    if (gl.getSyncParameter(this.fence, gl.SYNC_STATUS) !== gl.SIGNALED) return false;
+    gl.deleteSync(this.fence);
+    this.fence = null;
+    this.costMs += 0.2 * (performance.now() - this.drawnAt - this.costMs);
+    if (this.light && this.frames % 10 === 0) {
+      if (this.costMs > COST_MS.high) this.scale = Math.max(SCALE.least, this.scale * 0.85);
+      else if (this.costMs < COST_MS.low) this.scale = Math.min(SCALE.most, this.scale * 1.1);
+    }
+    return true;
   }
 
   #drawHead(pose, aspect) {
@@ -178,7 +201,7 @@ export class Face {
   #build(shaders, pictures) {
     const gl = this.gl;
     const head = this.head;
-    this.target = null;
+    this.target = this.fence = null;
     const points = gl.createBuffer();
     gl.bindBuffer(gl.ARRAY_BUFFER, points);
     gl.bufferData(gl.ARRAY_BUFFER, head.vertices, gl.STATIC_DRAW);
