@@ -105,7 +105,7 @@ def _answer(model: type[BaseModel] | str) -> dict[str, Any]:
     else:
         content = {"application/json": {"schema": _schema(model)}}
     if model is schemas.ChatAnswer:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": {}}
     return {"description": "Done", "headers": _headers(), "content": content}
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from goassist_desktop.host.errors import ApiError
 from goassist_desktop.host.ports import Wish
@@ -81,7 +81,8 @@ class EchoSession:
 
     async def pcm(self, socket: web.WebSocketResponse) -> None:
         async for message in socket:
-            await socket.send_bytes(message.data)
+            if message.type is WSMsgType.BINARY:
+                await socket.send_bytes(message.data)
 
     async def close(self) -> None:
         self.closed += 1

@@ -118,9 +118,7 @@ async def test_our_own_page_and_names_are_let_in(running: Running) -> None:
         ("GET", "/sessions", "other"),
     ],
 )
-async def test_who_asks_too_often_waits(
-    strict: Running, method: str, path: str, kind: str
-) -> None:
+async def test_who_asks_too_often_waits(strict: Running, method: str, path: str, kind: str) -> None:
     body = {"json": {"code": "1"}} if kind == "pair" else {"json": {}} if method == "POST" else {}
     for _ in range(PER_MINUTE[kind]):
         assert (await asked(strict.client, method, path, **body))[0] != 429
