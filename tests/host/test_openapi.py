@@ -1,4 +1,4 @@
-"""Whether the OpenAPI document is true: of every route, and of every answer to what can be asked."""
+"""Whether the OpenAPI document is true: of every route, and of all that can be answered."""
 
 from __future__ import annotations
 
