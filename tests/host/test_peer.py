@@ -162,7 +162,7 @@ async def test_one_who_never_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_who_reads_nothing_is_left() -> None:
-    async with connected() as (here, there):
+    async with connected() as (here, _):
         await until(lambda: here.opened)
         for _ in range(400):
             here.peer.send_event({"type": "notice", "text": "x" * 8000})
@@ -201,8 +201,7 @@ def test_aiortc_still_has_the_buffer_that_is_replaced() -> None:
         "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n" + "a=candidate:1\r\n" * 51,
         "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n",
         "v=0\r\nm=audio x y z\r\n",
-        "v=0\r\na=group:BUNDLE 0 1\r\nm=au9io 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n"
-        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\n",
+        "v=0\r\nm=au9io 9 UDP/TLS/RTP/SAVPF 111\r\nm=application 9 UDP/DTLS/SCTP x\r\n",
         "v=0\r\na=group:BUNDLE 7 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n",
         "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=" + "x" * 70_000,
     ],
@@ -329,7 +328,7 @@ async def test_thirty_peers_come_and_go_and_nothing_is_left() -> None:
     process = psutil.Process()
 
     async def once() -> None:
-        async with connected() as (here, there):
+        async with connected() as (_, there):
             await until(lambda: len(there.heard) > 2)
 
     def counted() -> tuple[int, int, int]:
