@@ -16,6 +16,9 @@ const STATES = {
   held: "Listening to you", interrupted: "Listening to you",
 };
 const CALM_FRAME_MS = 33;
+/** Drawn in software, the face leaves the processor to the sound: so much longer it waits. */
+const BUSY = 3;
+const SLOWEST_MS = 200;
 const NOTICE_MS = 8000;
 const FALSE_STOPS = 2;
 const DRAINED_MS = 300;
@@ -327,8 +330,8 @@ function draw(now) {
   $("ring").style.setProperty("--level", level && !muted ? level.now().toFixed(2) : "0");
   const moving = document.body.dataset.state !== "off";
   if (!face || document.hidden || !face.ready()) return;
-  // In software the sound needs the same processor: more than half of it is left to that.
-  const every = face.light ? Math.max(CALM_FRAME_MS, 2.5 * face.costMs) : moving ? 0 : CALM_FRAME_MS;
+  const calm = moving ? 0 : CALM_FRAME_MS;
+  const every = face.light ? Math.min(Math.max(CALM_FRAME_MS, BUSY * face.costMs), SLOWEST_MS) : calm;
   if (now - drawnAt < every - 4) return;
   drawnAt = now;
   face.draw(clock.pose());
