@@ -12,14 +12,15 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from goassist_desktop.app import GivenUp, companions, engine_infos, loaded_engines, make_session
 from goassist_desktop.config import Config
 from goassist_desktop.conversing import beside
+from goassist_desktop.host_thread import OWN_SEAT, HostThread
 from goassist_desktop.kept_session import KeptSession
 from goassist_desktop.pipeline import blendshapes
 from goassist_desktop.pipeline.blendshapes import Pose
@@ -32,12 +33,12 @@ from goassist_desktop.pipeline.errors import (
     GoAssistError,
     ModelMissing,
 )
-from goassist_desktop.pipeline.events import SessionEvent, StateChanged
+from goassist_desktop.pipeline.events import Notice, SessionEvent, StateChanged
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.session import Session
 from goassist_desktop.pipeline.workers import Engines
 from goassist_desktop.replay.recorder import Surroundings
-from goassist_desktop.ui.ports import Loading, Publish, Ready, Unable
+from goassist_desktop.ui.ports import BrowserAccess, Loading, Publish, Ready, Unable
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Venue:
     endpoint: Callable[[Config], Endpoint] = _sound_card
     beside: Callable[[Session, Endpoint], Iterable[Coroutine[Any, Any, None]]] = _nothing
     engines: Callable[
-        [Config, Callable[[], bool], Callable[[], bool]], AbstractContextManager[Engines]
+        [Config, Callable[[], bool], Callable[[], bool], int], AbstractContextManager[Engines]
     ] = loaded_engines
 
 
@@ -83,6 +84,14 @@ class _Held:
         """In its event loop; never, if that has ended."""
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(what)
+
+
+class _NoHost:
+    """Where no browser is let in."""
+
+    def use(self, engines: Engines) -> None: ...
+
+    def lose(self) -> None: ...
 
 
 class LocalAssistant:
@@ -108,6 +117,7 @@ class LocalAssistant:
         self._thread: threading.Thread | None = None
         self._kept = KeptSession()
         self._held: _Held | None = None
+        self._host: HostThread | None = None
 
     # -- ports.Assistant -------------------------------------------------------------------------
 
@@ -183,6 +193,15 @@ class LocalAssistant:
         held = self._held
         return () if held is None else tuple(held.session.face.offsets_ms)
 
+    def browsers(self) -> BrowserAccess | None:
+        host = self._host
+        return None if host is None else host.access()
+
+    def renew_code(self) -> None:
+        host = self._host
+        if host is not None:
+            host.renew_code()
+
     def keep_session(self, folder: Path) -> None:
         self._kept.keep(folder)
 
@@ -212,12 +231,37 @@ class LocalAssistant:
         config = self._next()
         began = time.monotonic()
         self._publish(Loading())
-        with self._venue.engines(config, self._give_up(config), self._ending) as engines:
-            while not self._closing and _engines(self._config) == _engines(config):
-                self._hold_one(self._next(), engines, began)
-                began = time.monotonic()
-                self._publish(Loading())  # until the next one listens
+        seats = OWN_SEAT + config.max_sessions if config.host.enabled else OWN_SEAT
+        with (
+            self._hosting(config) as host,
+            self._venue.engines(config, self._give_up(config), self._ending, seats) as engines,
+        ):
+            host.use(engines)
+            try:
+                while not self._closing and _engines(self._config) == _engines(config):
+                    self._hold_one(self._next(), engines, began)
+                    began = time.monotonic()
+                    self._publish(Loading())  # until the next one listens
+            finally:
+                host.lose()
         self._wanted.set()
+
+    @contextmanager
+    def _hosting(self, config: Config) -> Iterator[HostThread | _NoHost]:
+        """Browsers can ask for as long as this is entered, if they may at all."""
+        if not config.host.enabled:
+            yield _NoHost()
+            return
+
+        def failed(why: str) -> None:
+            self._publish(Notice("warning", why))
+
+        self._host = host = HostThread(config, failed)
+        try:
+            yield host
+        finally:
+            self._host = None
+            host.close()
 
     def _next(self) -> Config:
         """What to do now. What is wanted from here on is something else."""
@@ -290,7 +334,9 @@ def _devices(config: Config) -> tuple[str | None, str | None]:
 
 def _engines(config: Config) -> tuple[object, ...]:
     """What engines are made with: another value means other engines."""
-    return config.profile, config.engines, config.models, config.face, config.persona.voice
+    hosted = (config.host, config.max_sessions) if config.host.enabled else None
+    made_with = config.profile, config.engines, config.models, config.face, config.persona.voice
+    return *made_with, hosted
 
 
 def _conversation(config: Config) -> Config:
@@ -305,6 +351,8 @@ def _conversation(config: Config) -> Config:
         window=default.window,
         privacy=dataclasses.replace(config.privacy, keep_history=False),
         kiosk=default.kiosk,
+        host=default.host,
+        max_sessions=default.max_sessions,
     )
 
 

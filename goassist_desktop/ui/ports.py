@@ -39,6 +39,24 @@ class Unable:
     cause: Literal["models", "memory", "engine", "sound", "bug"]
 
 
+@dataclass(frozen=True, slots=True)
+class BrowserAccess:
+    """How a browser gets to talk to the assistant."""
+
+    urls: tuple[str, ...] = ()
+    """Of the page, this machine's own first; none while nobody listens."""
+    code: str = ""
+    """Eight digits that let a browser in, once …"""
+    left_s: float = 0.0
+    """… and for so long."""
+    fingerprint: str = ""
+    """SHA-256 of the certificate."""
+    talking: int = 0
+    """Browsers that talk now."""
+    fault: str = ""
+    """Why nobody listens."""
+
+
 AssistantEvent = SessionEvent | Loading | Ready | Unable
 Publish = Callable[[AssistantEvent], None]
 
@@ -93,6 +111,12 @@ class Assistant(Protocol):
 
     def face_offsets_ms(self) -> Sequence[float]:
         """How much later than its sound each frame was shown, the latest last."""
+
+    def browsers(self) -> BrowserAccess | None:
+        """How browsers get in; None while they are not let in at all."""
+
+    def renew_code(self) -> None:
+        """Another pairing code: the one before is not good any more."""
 
     def keep_session(self, folder: Path) -> None:
         """Keep what `privacy.keep_session` recorded so far, to replay it. Raises BadInput."""

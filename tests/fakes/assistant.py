@@ -8,6 +8,7 @@ from pathlib import Path
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.blendshapes import INDEX, Pose, rest
 from goassist_desktop.pipeline.life import Living
+from goassist_desktop.ui.ports import BrowserAccess
 
 
 class ScriptedAssistant:
@@ -21,6 +22,7 @@ class ScriptedAssistant:
         self.in_a_hurry = False
         self.shown_poses: list[Pose] = []
         self.offsets_ms: list[float] = []
+        self.access: BrowserAccess | None = None
         self._living = Living(1)
         self._began = time.monotonic()
 
@@ -72,6 +74,12 @@ class ScriptedAssistant:
 
     def face_offsets_ms(self) -> list[float]:
         return self.offsets_ms
+
+    def browsers(self) -> BrowserAccess | None:
+        return self.access
+
+    def renew_code(self) -> None:
+        self.asked.append(("renew_code",))
 
     def keep_session(self, folder: Path) -> None:
         self.asked.append(("keep_session", folder))

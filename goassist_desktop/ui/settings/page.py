@@ -28,6 +28,7 @@ from goassist_desktop.ui.pictograms import icon
 from goassist_desktop.ui.ports import Assistant, AssistantEvent, Loading, Ready, Unable
 from goassist_desktop.ui.settings.about import About
 from goassist_desktop.ui.settings.appearance import Appearance
+from goassist_desktop.ui.settings.browser import Browser
 from goassist_desktop.ui.settings.conversation import Conversation
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.engines import Engines
@@ -66,6 +67,7 @@ class SettingsPage(QWidget):
         self.editing = Editing(config, changed, services, self)
         self._make: Mapping[type[Section], Callable[[], Section]] = {
             Sound: partial(Sound, self.editing, assistant),
+            Browser: partial(Browser, self.editing, assistant),
             **{kind: partial(kind, self.editing) for kind in OTHERS},
         }
         self._kinds = list(self._make)
