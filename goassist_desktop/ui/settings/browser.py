@@ -85,7 +85,7 @@ class AccessLine(Line):
             GAP,
             label("and type this code", "caption"),
             self.code,
-            row(self.left, self.renew, gap=2 * GAP),
+            row(self.left, self.renew, 1, gap=2 * GAP),
             self.talking,
             gap=4,
         )
