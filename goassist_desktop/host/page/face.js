@@ -199,6 +199,9 @@ export class Face {
 
   #bindTextures() {
     const gl = this.gl;
+    // The finished picture must not be read while it is drawn into.
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this.pictures.skin);
     Object.values(this.pictures).forEach((texture, index) => {
       gl.activeTexture(gl.TEXTURE1 + index);
       gl.bindTexture(gl.TEXTURE_2D, texture);
