@@ -16,13 +16,13 @@ import psutil
 import pytest
 from aiortc import RTCConfiguration, RTCRtpReceiver
 
+from goassist_desktop.bench.web_client import WebClient
 from goassist_desktop.host import peer
 from goassist_desktop.host.errors import ApiError
 from goassist_desktop.host.ice import IceSettings, reachable, without_strangers
 from goassist_desktop.host.peer import Peer
 from goassist_desktop.pipeline.endpoints.remote import RemoteEndpoint
 from goassist_desktop.pipeline.frames import Samples
-from tests.fakes.web_client import WebClient
 
 
 class Tone:

@@ -81,8 +81,6 @@ def test_a_camera_can_read_the_code(
     picture.save(str(SCREENS / f"browser-{colours}-{size[0]}.png"))
     image = section.access.qr.grab().toImage()
     assert image.pixelColor(image.width() // 2, 4).lightness() > 240  # the quiet zone
-    dark = [
-        image.pixelColor(x, image.height() // 2).lightness() < 60 for x in range(image.width())
-    ]
+    dark = [image.pixelColor(x, image.height() // 2).lightness() < 60 for x in range(image.width())]
     assert 0.2 < sum(dark) / len(dark) < 0.8
     theme().use("dark")
