@@ -21,7 +21,7 @@ from goassist_desktop.config import Config
 from goassist_desktop.host import address, certificate, page_files
 from goassist_desktop.host.hosted import HostedSession
 from goassist_desktop.host.ice import IceSettings
-from goassist_desktop.host.load import Load, Measured
+from goassist_desktop.host.load import EFFECTS, Load, Measured
 from goassist_desktop.host.metrics import Metrics
 from goassist_desktop.host.pairing import Pairing
 from goassist_desktop.host.ports import Wish
@@ -105,7 +105,7 @@ class AssistantHouse:
 
     @property
     def level(self) -> int:
-        return self._load.level
+        return self._load.level(len(self._held), self.max_sessions)
 
     def open(self, session_id: str, wish: Wish) -> HostedSession:
         engines, seats = self._engines, self._seats
@@ -134,7 +134,7 @@ class AssistantHouse:
             watch=self._note,
             ended=ended,
         )
-        hosted.use(self._load.effects)
+        hosted.use(EFFECTS[self.level])
         self._held.add(hosted)
         self._metrics.sessions_begun.inc()
         return hosted
@@ -165,7 +165,7 @@ class AssistantHouse:
     def metrics(self) -> bytes:
         self._metrics.states([hosted.state for hosted in self._held])
         self._metrics.waiting.set(self.waiting())
-        self._metrics.level.set(self._load.level)
+        self._metrics.level.set(self.level)
         return self._metrics.render()
 
     # -- the composition's side ------------------------------------------------------------------
@@ -184,12 +184,13 @@ class AssistantHouse:
 
     async def measure(self) -> None:
         """Look how much there is to do, until cancelled."""
+        told = 0
         while True:
             await asyncio.sleep(MEASURE_S)
-            before = self._load.level
-            level = self._load.note(self._measured(), time.monotonic())
-            if level != before:
-                effects = self._load.effects
+            self._load.note(self._measured(), time.monotonic())
+            level = self.level
+            if level != told:
+                told, effects = level, EFFECTS[level]
                 logger.info("load level %d", level)
                 for hosted in self._held:
                     hosted.use(effects)
@@ -212,8 +213,6 @@ class AssistantHouse:
         enough = len(turns) >= FEWEST_TURNS
         longest = self._config.host.longest_ttfa_ms
         return Measured(
-            sessions=len(self._held),
-            max_sessions=self.max_sessions,
             ttfa=sum(ttfas) / len(ttfas) / longest if len(ttfas) >= FEWEST_TURNS else None,
             error_rate=failed / len(turns) if enough else None,
         )

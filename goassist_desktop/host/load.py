@@ -28,8 +28,6 @@ CALM_S: Final = 5.0
 class Measured:
     """What the level is made of. None: not known, and of no weight."""
 
-    sessions: int
-    max_sessions: int
     ttfa: float | None = None
     """Mean of the last minute, as a part of the longest allowed."""
     face_lag_ms: float | None = None
@@ -63,23 +61,22 @@ class Load:
     """The level, one measurement after the other. Times are seconds of one clock."""
 
     def __init__(self) -> None:
-        self.level = 0
+        self._level = 0
         self._high_at = 0.0
 
-    def note(self, measured: Measured, now: float) -> int:
-        """The level from now on."""
+    def note(self, measured: Measured, now: float) -> None:
         level = level_of(measured)
-        if level > self.level:
-            self.level, self._high_at = level, now
-        elif level_of(measured, MARGIN) >= self.level:
+        if level > self._level:
+            self._level, self._high_at = level, now
+        elif level_of(measured, MARGIN) >= self._level:
             self._high_at = now
         elif now - self._high_at >= CALM_S:
-            self.level, self._high_at = self.level - 1, now
-        return self.level
+            self._level, self._high_at = self._level - 1, now
 
-    @property
-    def effects(self) -> Effects:
-        return EFFECTS[self.level]
+    def level(self, sessions: int, most: int) -> int:
+        """The level of now, with so many sessions of so many: their number is no measurement, and
+        whoever leaves makes room at once."""
+        return max(self._level, level_of_sessions(sessions, most))
 
 
 def level_of(measured: Measured, margin: float = 0.0) -> int:
@@ -90,7 +87,6 @@ def level_of(measured: Measured, margin: float = 0.0) -> int:
     near = 1 - margin
     lag = measured.face_lag_ms
     return max(
-        _of_sessions(measured.sessions, measured.max_sessions),
         _above(measured.ttfa, [step * near for step in TTFA_STEPS]),
         _above(measured.gpu_memory, [step * near for step in GPU_STEPS]),
         int(lag is not None and lag >= FACE_LAG_MS * near),
@@ -98,7 +94,7 @@ def level_of(measured: Measured, margin: float = 0.0) -> int:
     )
 
 
-def _of_sessions(sessions: int, most: int) -> int:
+def level_of_sessions(sessions: int, most: int) -> int:
     """2, 3 and 4 for the last but two, the last but one and the last place. Where there are fewer
     than four places the first session would be made worse by its own coming: only the last counts.
     """

@@ -139,6 +139,8 @@ class PcmLine:
         self._events: deque[str] = deque(maxlen=MOST_EVENTS)
         self._there = asyncio.Event()
         self._code, self._reason = 1000, b""
+        request = socket._req
+        self._transport = None if request is None else request.transport
 
     def send_event(self, message: dict[str, Any]) -> None:
         self._events.append(json.dumps(message))
@@ -209,4 +211,5 @@ class PcmLine:
                 await self._there.wait()
         except (TimeoutError, ConnectionError):
             self._code, self._reason = 1008, b"too_slow"
-            await self._socket.close(code=self._code, message=self._reason)
+            if self._transport is not None:  # who takes nothing takes no farewell either
+                self._transport.abort()

@@ -2,11 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from goassist_desktop.host.load import CALM_S, EFFECTS, Load, Measured, level_of
+from goassist_desktop.host.load import (
+    CALM_S,
+    EFFECTS,
+    Load,
+    Measured,
+    level_of,
+    level_of_sessions,
+)
 
 
-def measured(**known: float) -> Measured:
-    return Measured(**({"sessions": 0, "max_sessions": 100} | known))  # type: ignore[arg-type]
+def level(load: Load, now: float, **known: float) -> int:
+    load.note(Measured(**known), now)
+    return load.level(0, 100)
 
 
 @pytest.mark.parametrize(
@@ -28,34 +36,44 @@ def measured(**known: float) -> Measured:
         ({"face_lag_ms": 120.0}, 1),
         ({"error_rate": 0.049}, 0),
         ({"error_rate": 0.05}, 4),
-        ({"sessions": 97}, 0),
-        ({"sessions": 98}, 2),
-        ({"sessions": 99}, 3),
-        ({"sessions": 100}, 4),
-        ({"sessions": 1, "max_sessions": 1}, 4),
-        ({"sessions": 1, "max_sessions": 3}, 0),
-        ({"sessions": 2, "max_sessions": 4}, 2),
-        ({"face_lag_ms": 120.0, "ttfa": 0.96, "sessions": 98}, 3),
+        ({"face_lag_ms": 120.0, "ttfa": 0.96}, 3),
     ],
 )
 def test_what_is_measured_makes_a_level(known: dict[str, float], level: int) -> None:
-    assert level_of(measured(**known)) == level
+    assert level_of(Measured(**known)) == level
+
+
+@pytest.mark.parametrize(
+    ("sessions", "most", "expected"),
+    [
+        (97, 100, 0), (98, 100, 2), (99, 100, 3), (100, 100, 4), (101, 100, 4),
+        (1, 1, 4), (0, 1, 0), (1, 3, 0), (3, 3, 4), (2, 4, 2), (1, 4, 0),
+    ],
+)  # fmt: skip
+def test_how_many_there_are_makes_a_level(sessions: int, most: int, expected: int) -> None:
+    assert level_of_sessions(sessions, most) == expected
+
+
+def test_who_leaves_makes_room_at_once() -> None:
+    load = Load()
+    load.note(Measured(), 0.0)
+    assert [load.level(sessions, 4) for sessions in (4, 3, 4, 1)] == [4, 3, 4, 0]
 
 
 def test_up_at_once_and_down_one_by_one_when_it_was_calm() -> None:
     load = Load()
-    assert load.note(measured(ttfa=0.96), 0.0) == 3
-    assert [load.note(measured(), second) for second in range(1, 5)] == [3] * 4
-    assert load.note(measured(), CALM_S) == 2
-    assert load.note(measured(), 2 * CALM_S - 1) == 2
-    assert load.note(measured(), 2 * CALM_S) == 1
-    assert load.note(measured(), 3 * CALM_S) == 0
-    assert load.note(measured(), 9 * CALM_S) == 0
+    assert level(load, 0.0, ttfa=0.96) == 3
+    assert [level(load, second) for second in range(1, 5)] == [3] * 4
+    assert level(load, CALM_S) == 2
+    assert level(load, 2 * CALM_S - 1) == 2
+    assert level(load, 2 * CALM_S) == 1
+    assert level(load, 3 * CALM_S) == 0
+    assert level(load, 9 * CALM_S) == 0
 
 
 def test_a_measure_about_a_step_does_not_come_and_go() -> None:
     load = Load()
-    levels = [load.note(measured(ttfa=0.80 - 0.02 * (n % 2)), float(n)) for n in range(60)]
+    levels = [level(load, float(n), ttfa=0.80 - 0.02 * (n % 2)) for n in range(60)]
     assert levels == [1] * 60
 
 
