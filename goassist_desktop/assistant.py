@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 from goassist_desktop.app import GivenUp, companions, engine_infos, loaded_engines, make_session
 from goassist_desktop.config import Config
 from goassist_desktop.conversing import beside
+from goassist_desktop.host_thread import HostThread
 from goassist_desktop.kept_session import KeptSession
 from goassist_desktop.pipeline import blendshapes
 from goassist_desktop.pipeline.blendshapes import Pose
@@ -37,7 +38,7 @@ from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.session import Session
 from goassist_desktop.pipeline.workers import Engines
 from goassist_desktop.replay.recorder import Surroundings
-from goassist_desktop.ui.ports import Loading, Publish, Ready, Unable
+from goassist_desktop.ui.ports import BrowserAccess, Loading, Publish, Ready, Unable
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,18 @@ def _sound_card(config: Config) -> Endpoint:
     return LocalEndpoint(*_devices(config), echo=config.audio.echo_cancellation, patient=True)
 
 
+def _loaded(
+    config: Config, given_up: Callable[[], bool], ending: Callable[[], bool]
+) -> AbstractContextManager[Engines]:
+    """The first seat is for the conversation here."""
+    return loaded_engines(config, given_up, ending, seats=1 + _browsers(config))
+
+
+def _browsers(config: Config) -> int:
+    """How many may talk at once."""
+    return config.max_sessions if config.host.enabled else 0
+
+
 def _nothing(session: Session, endpoint: Endpoint) -> Iterable[Coroutine[Any, Any, None]]:
     return ()
 
@@ -66,7 +79,7 @@ class Venue:
     beside: Callable[[Session, Endpoint], Iterable[Coroutine[Any, Any, None]]] = _nothing
     engines: Callable[
         [Config, Callable[[], bool], Callable[[], bool]], AbstractContextManager[Engines]
-    ] = loaded_engines
+    ] = _loaded
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,11 +121,13 @@ class LocalAssistant:
         self._thread: threading.Thread | None = None
         self._kept = KeptSession()
         self._held: _Held | None = None
+        self._host = HostThread(lambda notice: self._publish(notice))
 
     # -- ports.Assistant -------------------------------------------------------------------------
 
     def start(self, greeting: str = "") -> None:
         self._greeting = greeting or self._greeting
+        self._host.follow(self._config)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._live, name="conversation", daemon=True)
@@ -122,13 +137,14 @@ class LocalAssistant:
     def use(self, config: Config) -> None:
         with self._lock:
             before, self._config = self._config, config
+        self._host.follow(config)
         held = self._held
         if held is not None and _devices(before) != _devices(config):
             if isinstance(held.endpoint, LocalEndpoint):
                 held.endpoint.use(*_devices(config))
         if before.audio.push_to_talk != config.audio.push_to_talk:
             self._ask("push_to_talk_only", config.audio.push_to_talk)
-        if _conversation(before) != _conversation(config):
+        if _conversation(before) != _conversation(config) or _engines(before) != _engines(config):
             self.restart()
 
     def restart(self) -> None:
@@ -140,8 +156,11 @@ class LocalAssistant:
     def close(self) -> None:
         self._closing = True
         self.restart()
+        self._host.close()
+        deadline = time.monotonic() + CLOSE_S
         if self._thread is not None:
             self._thread.join(CLOSE_S)
+        self._host.join(max(0.0, deadline - time.monotonic()))
         self._publish = lambda event: None  # who is left behind has nobody to tell
 
     def say(self, text: str) -> None:
@@ -186,6 +205,12 @@ class LocalAssistant:
     def keep_session(self, folder: Path) -> None:
         self._kept.keep(folder)
 
+    def browser_access(self) -> BrowserAccess:
+        return self._host.access()
+
+    def renew_code(self) -> None:
+        self._host.renew_code()
+
     # -- the thread ------------------------------------------------------------------------------
 
     def _live(self) -> None:
@@ -212,7 +237,8 @@ class LocalAssistant:
         config = self._next()
         began = time.monotonic()
         self._publish(Loading())
-        with self._venue.engines(config, self._give_up(config), self._ending) as engines:
+        made = self._venue.engines(config, self._give_up(config), self._ending)
+        with made as engines, self._host.lent(engines):
             while not self._closing and _engines(self._config) == _engines(config):
                 self._hold_one(self._next(), engines, began)
                 began = time.monotonic()
@@ -290,7 +316,8 @@ def _devices(config: Config) -> tuple[str | None, str | None]:
 
 def _engines(config: Config) -> tuple[object, ...]:
     """What engines are made with: another value means other engines."""
-    return config.profile, config.engines, config.models, config.face, config.persona.voice
+    voice, browsers = config.persona.voice, _browsers(config)
+    return config.profile, config.engines, config.models, config.face, voice, browsers
 
 
 def _conversation(config: Config) -> Config:
@@ -305,6 +332,8 @@ def _conversation(config: Config) -> Config:
         window=default.window,
         privacy=dataclasses.replace(config.privacy, keep_history=False),
         kiosk=default.kiosk,
+        host=default.host,
+        max_sessions=default.max_sessions,
     )
 
 

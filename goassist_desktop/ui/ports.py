@@ -39,6 +39,29 @@ class Unable:
     cause: Literal["models", "memory", "engine", "sound", "bug"]
 
 
+@dataclass(frozen=True, slots=True)
+class BrowserAccess:
+    """Whether and how browsers reach the assistant, at one moment."""
+
+    state: Literal["off", "opening", "open", "failed"]
+    addresses: tuple[str, ...] = ()
+    """Of the page, this machine's own first."""
+    link: str = ""
+    """The page as other devices reach it, if they do, with the code that lets them in."""
+    code: str = ""
+    """Digits, good once."""
+    code_left_s: float = 0.0
+    """For how long the code is still good."""
+    fingerprint: str = ""
+    """Of the certificate."""
+    talking: int = 0
+    waiting: int = 0
+    places: int = 0
+    """How many may talk at the same time."""
+    fault: str = ""
+    """Why it failed."""
+
+
 AssistantEvent = SessionEvent | Loading | Ready | Unable
 Publish = Callable[[AssistantEvent], None]
 
@@ -96,3 +119,9 @@ class Assistant(Protocol):
 
     def keep_session(self, folder: Path) -> None:
         """Keep what `privacy.keep_session` recorded so far, to replay it. Raises BadInput."""
+
+    def browser_access(self) -> BrowserAccess:
+        """How browsers reach it now."""
+
+    def renew_code(self) -> None:
+        """Another code for the next browser; the one before is not good any more."""

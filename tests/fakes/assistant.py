@@ -8,6 +8,7 @@ from pathlib import Path
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.blendshapes import INDEX, Pose, rest
 from goassist_desktop.pipeline.life import Living
+from goassist_desktop.ui.ports import BrowserAccess
 
 
 class ScriptedAssistant:
@@ -21,6 +22,7 @@ class ScriptedAssistant:
         self.in_a_hurry = False
         self.shown_poses: list[Pose] = []
         self.offsets_ms: list[float] = []
+        self.browsers = BrowserAccess("off")
         self._living = Living(1)
         self._began = time.monotonic()
 
@@ -75,3 +77,9 @@ class ScriptedAssistant:
 
     def keep_session(self, folder: Path) -> None:
         self.asked.append(("keep_session", folder))
+
+    def browser_access(self) -> BrowserAccess:
+        return self.browsers
+
+    def renew_code(self) -> None:
+        self.asked.append(("renew_code",))

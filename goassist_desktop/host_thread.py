@@ -1,0 +1,200 @@
+"""The host beside the window: in a thread of its own, with the engines of the conversation here.
+
+The port is open for as long as the settings want it, whatever the local conversation does. Engines
+are lent to it while they are loaded; what was begun with them ends before they go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from goassist_desktop.config import Config
+from goassist_desktop.config import Host as HostSettings
+from goassist_desktop.pipeline.errors import GoAssistError
+from goassist_desktop.pipeline.events import Notice
+from goassist_desktop.pipeline.workers import Engines
+from goassist_desktop.ui.ports import BrowserAccess
+
+if TYPE_CHECKING:
+    from goassist_desktop.hosting import Serving
+
+logger = logging.getLogger(__name__)
+
+LEAVE_S: Final = 0.5
+"""How long engines are kept for conversations that end."""
+NAME: Final = "host"
+EVERYWHERE, LOOPBACK = "0.0.0.0", "127.0.0.1"
+OPEN: Final = "browser access: browsers can reach the assistant"
+
+
+class HostThread:
+    """Serves while `follow` is told of settings that want it. From any thread; nothing waits, but
+    for the end of `lent`, and `join`."""
+
+    def __init__(self, publish: Callable[[Notice], None]) -> None:
+        self._publish = publish
+        self._lock = threading.Lock()
+        self._config = Config()  # as wanted
+        self._engines: Engines | None = None  # as lent
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # From here on by the event loop only; `access` looks at it.
+        self._changed = asyncio.Event()
+        self._serving: Serving | None = None
+        self._used: Engines | None = None
+        self._fault = ""
+
+    def follow(self, config: Config) -> None:
+        """Serve as these settings want it, or not at all."""
+        with self._lock:
+            self._config = config
+            if self._thread is None and config.host.enabled and not self._closing:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
+                self._thread.start()
+        self._soon(self._look)
+
+    @contextmanager
+    def lent(self, engines: Engines) -> Iterator[None]:
+        """Browsers talk to these meanwhile. At the end nobody uses them any more."""
+        self._engines = engines
+        self._soon(self._bring)
+        try:
+            yield
+        finally:
+            self._engines = None
+            self._wait_for_return()
+
+    def renew_code(self) -> None:
+        """Let the next browser in by another code."""
+        serving = self._serving
+        if serving is not None:
+            serving.pairing.renew()
+
+    def access(self) -> BrowserAccess:
+        """As things are."""
+        serving, wanted = self._serving, self._config.host.enabled
+        if not wanted or self._closing:
+            return BrowserAccess("off")
+        if serving is None:
+            return BrowserAccess("failed" if self._fault else "opening", fault=self._fault)
+        url = serving.urls[-1] if len(serving.urls) == 1 else serving.urls[1]
+        return BrowserAccess(
+            "open",
+            addresses=serving.urls,
+            link=serving.link(url),
+            code=serving.pairing.code,
+            code_left_s=serving.pairing.left_s,
+            fingerprint=serving.fingerprint,
+            talking=serving.house.talking,
+            waiting=serving.house.waiting(),
+            places=serving.house.max_sessions,
+        )
+
+    def close(self) -> None:
+        """Close the port and end every conversation, soon: see `join`."""
+        with self._lock:
+            self._closing = True
+        self._soon(self._look)
+
+    def join(self, within_s: float) -> None:
+        if self._thread is not None:
+            self._thread.join(within_s)
+
+    # -- from other threads ----------------------------------------------------------------------
+
+    def _soon(self, what: Callable[[], object]) -> None:
+        """In the event loop; never, if there is none or it has ended."""
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(what)
+
+    def _wait_for_return(self) -> None:
+        """Until nothing uses the engines; LEAVE_S at most."""
+        if self._loop is None:
+            return
+        returning = self._return()
+        try:
+            asyncio.run_coroutine_threadsafe(returning, self._loop).result(LEAVE_S)
+        except RuntimeError:  # the loop has ended, and with it who used them
+            returning.close()
+        except CancelledError:
+            pass
+        except TimeoutError:
+            logger.warning("conversations in browsers take long to end")
+
+    # -- the thread ------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        loop = self._loop
+        assert loop is not None
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            try:
+                runner.run(self._live())
+            except Exception as error:  # a bug, told and logged; the window stays
+                logger.exception("the host broke")
+                self._fail(f"it broke: {error!r}")
+
+    async def _live(self) -> None:
+        while not self._closing:
+            config = self._config
+            try:
+                if config.host.enabled:
+                    await self._serve(config)
+            except (GoAssistError, OSError) as error:
+                self._fail(str(error))
+            await self._until_other(config.host)
+
+    async def _serve(self, config: Config) -> None:
+        from goassist_desktop import hosting  # takes half a second, which the window has not
+
+        bind = EVERYWHERE if config.host.network else LOOPBACK
+        try:
+            place = hosting.Place(bind, config.host.port)
+            async with hosting.serving(config, place) as self._serving:
+                if self._fault:
+                    self._fault = ""
+                    self._publish(Notice("info", OPEN))
+                self._look()
+                self._bring()
+                await self._until_other(config.host)
+        finally:
+            self._serving = self._used = None
+
+    async def _until_other(self, host: HostSettings) -> None:
+        """Until other settings than these are wanted."""
+        while not self._closing and self._config.host == host:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _look(self) -> None:
+        """Something else may be wanted."""
+        if self._serving is not None:
+            self._serving.house.follow(self._config)
+        self._changed.set()
+
+    def _bring(self) -> None:
+        """Let the house have the engines that are lent."""
+        engines = self._engines
+        if self._serving is not None and engines is not None and engines is not self._used:
+            self._used = engines
+            self._serving.house.use(engines, first_seat=1)
+
+    async def _return(self) -> None:
+        """Leave the engines alone. Whoever comes meanwhile is told to wait."""
+        serving, self._used = self._serving, None
+        if serving is not None:
+            serving.house.refuse("being loaded")
+            await serving.server.sessions.close()
+            serving.house.lose("being loaded")
+
+    def _fail(self, why: str) -> None:
+        self._fault = why
+        self._publish(Notice("error", f"browser access: {why}"))
