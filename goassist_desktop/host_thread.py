@@ -10,7 +10,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +41,9 @@ class HostThread:
         self._lock = threading.Lock()
         self._config = Config()  # as wanted
         self._engines: Engines | None = None  # as lent
+        self._unused = threading.Event()
+        """No browser talks to engines that are lent."""
+        self._unused.set()
         self._closing = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -49,6 +51,7 @@ class HostThread:
         self._changed = asyncio.Event()
         self._serving: Serving | None = None
         self._used: Engines | None = None
+        self._returning: asyncio.Task[None] | None = None
         self._fault = ""
 
     def follow(self, config: Config) -> None:
@@ -69,8 +72,11 @@ class HostThread:
         try:
             yield
         finally:
-            self._engines = None
-            self._wait_for_return()
+            with self._lock:
+                self._engines = None
+            self._soon(self._begin_return)
+            if not self._unused.wait(LEAVE_S):
+                logger.warning("conversations in browsers take long to end")
 
     def renew_code(self) -> None:
         """Let the next browser in by another code."""
@@ -116,20 +122,6 @@ class HostThread:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(what)
 
-    def _wait_for_return(self) -> None:
-        """Until nothing uses the engines; LEAVE_S at most."""
-        if self._loop is None:
-            return
-        returning = self._return()
-        try:
-            asyncio.run_coroutine_threadsafe(returning, self._loop).result(LEAVE_S)
-        except RuntimeError:  # the loop has ended, and with it who used them
-            returning.close()
-        except CancelledError:
-            pass
-        except TimeoutError:
-            logger.warning("conversations in browsers take long to end")
-
     # -- the thread ------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -141,6 +133,7 @@ class HostThread:
             except Exception as error:  # a bug, told and logged; the window stays
                 logger.exception("the host broke")
                 self._fail(f"it broke: {error!r}")
+        self._unused.set()
 
     async def _live(self) -> None:
         while not self._closing:
@@ -166,7 +159,8 @@ class HostThread:
                 self._bring()
                 await self._until_other(config.host)
         finally:
-            self._serving = self._used = None
+            self._serving = None
+            self._leave()
 
     async def _until_other(self, host: HostSettings) -> None:
         """Until other settings than these are wanted."""
@@ -182,18 +176,33 @@ class HostThread:
 
     def _bring(self) -> None:
         """Let the house have the engines that are lent."""
-        engines = self._engines
-        if self._serving is not None and engines is not None and engines is not self._used:
+        with self._lock:
+            engines, serving = self._engines, self._serving
+            if serving is None or engines is None or engines is self._used:
+                return
+            if self._returning is not None:
+                return  # it brings them when it is done
             self._used = engines
-            self._serving.house.use(engines, first_seat=1)
+            self._unused.clear()
+        serving.house.use(engines, first_seat=1)
+
+    def _begin_return(self) -> None:
+        self._returning = asyncio.create_task(self._return(), name="return of the engines")
 
     async def _return(self) -> None:
         """Leave the engines alone. Whoever comes meanwhile is told to wait."""
-        serving, self._used = self._serving, None
+        serving = self._serving
         if serving is not None:
             serving.house.refuse("being loaded")
             await serving.server.sessions.close()
             serving.house.lose("being loaded")
+        self._leave()
+        self._returning = None
+        self._bring()
+
+    def _leave(self) -> None:
+        self._used = None
+        self._unused.set()
 
     def _fail(self, why: str) -> None:
         self._fault = why

@@ -255,7 +255,7 @@ def test_every_section_is_reached_by_keyboard_and_every_control_has_a_name(
                 said = said or (widget.text() if isinstance(widget, QAbstractButton) else "")
                 assert said, f"{section.TITLE}: {widget} has no name"
         qtbot.keyClick(page.list, Qt.Key.Key_Down)
-    assert len(set(titles)) == page.list.count() == 8
+    assert len(set(titles)) == page.list.count() == 9
 
 
 def test_tab_goes_through_search_sections_and_controls(qtbot: QtBot, opened: Open) -> None:
