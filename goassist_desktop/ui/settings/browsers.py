@@ -18,7 +18,7 @@ from goassist_desktop.ui.theme import GAP
 
 LOOK_MS: Final = 500
 COPIED_MS: Final = 2000
-COPY: Final = "Copy the address"
+COPY: Final = "Copy"
 OPENING: Final = "The door is being opened …"
 WARNED: Final = (
     "The browser will warn you the first time, because this machine vouches for itself. "
@@ -37,16 +37,16 @@ class Door(Line):
         self.state = label("", "quiet", wrap=True)
         self.address = _selectable("large", "Address")
         self.others = _selectable("caption", "Other addresses")
-        self.copy = button(COPY, "link", self._copy)
+        self.copy = button(COPY, clicked=self._copy)
+        self.copy.setAccessibleName("Copy the address")
         self.code = _selectable("display", "Pairing code")
         self.validity = label("", "quiet", wrap=True)
         self.renew = button("New code", clicked=self._renew)
         self.hint = label("", "caption", wrap=True)
         words = column(
-            label("Open in a browser", "caption"),
-            self.address,
+            label("Point a phone’s camera at the picture, or open in a browser", "caption"),
+            row(self.address, self.copy, 1, gap=3 * GAP),
             self.others,
-            row(self.copy, 1),
             label("and type this code", "caption"),
             row(self.code, self.renew, 1, gap=3 * GAP),
             self.validity,
@@ -54,7 +54,8 @@ class Door(Line):
             1,
             gap=GAP // 2,
         )
-        words.insertSpacing(4, GAP)
+        words.insertSpacing(3, 2 * GAP)
+        words.insertSpacing(7, GAP)
         self._open = QWidget()
         inside = row(self.qr, words, gap=4 * GAP)
         inside.setStretch(1, 1)
@@ -155,8 +156,7 @@ class Browsers(Section):
             words="https tls security sha",
         )
         self.add("", self.enabled, self.network)
-        self._needing_a_door = (self.door, self.talking, self.fingerprint)
-        self.add("Come in", self.door)
+        self.add("How to come in", self.door)
         self.add("Conversations", self.talking, self.places)
         self.add("Connection", self.port, self.fingerprint)
         self._timer = QTimer(self, interval=LOOK_MS)

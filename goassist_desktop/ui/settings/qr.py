@@ -40,10 +40,12 @@ class QrCode(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.setPen(Qt.PenStyle.NoPen)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(theme().colour("outline"))
         painter.setBrush(Qt.GlobalColor.white)
-        painter.drawRoundedRect(QRectF(self.rect()), theme().px(RADIUS), theme().px(RADIUS))
+        edge = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        painter.drawRoundedRect(edge, theme().px(RADIUS), theme().px(RADIUS))
+        painter.setPen(Qt.PenStyle.NoPen)
         if self._rows:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
             painter.setBrush(Qt.GlobalColor.black)
