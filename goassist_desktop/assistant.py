@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 from goassist_desktop.app import GivenUp, companions, engine_infos, loaded_engines, make_session
 from goassist_desktop.config import Config
 from goassist_desktop.conversing import beside
-from goassist_desktop.host_thread import HostThread
+from goassist_desktop.host_thread import OWN_SEAT, HostThread
 from goassist_desktop.kept_session import KeptSession
 from goassist_desktop.pipeline import blendshapes
 from goassist_desktop.pipeline.blendshapes import Pose
@@ -55,13 +55,6 @@ def _sound_card(config: Config) -> Endpoint:
     return LocalEndpoint(*_devices(config), echo=config.audio.echo_cancellation, patient=True)
 
 
-def _loaded(
-    config: Config, given_up: Callable[[], bool], ending: Callable[[], bool]
-) -> AbstractContextManager[Engines]:
-    """The first seat is for the conversation here."""
-    return loaded_engines(config, given_up, ending, seats=1 + _browsers(config))
-
-
 def _browsers(config: Config) -> int:
     """How many may talk at once."""
     return config.max_sessions if config.host.enabled else 0
@@ -78,8 +71,8 @@ class Venue:
     endpoint: Callable[[Config], Endpoint] = _sound_card
     beside: Callable[[Session, Endpoint], Iterable[Coroutine[Any, Any, None]]] = _nothing
     engines: Callable[
-        [Config, Callable[[], bool], Callable[[], bool]], AbstractContextManager[Engines]
-    ] = _loaded
+        [Config, Callable[[], bool], Callable[[], bool], int], AbstractContextManager[Engines]
+    ] = loaded_engines
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -237,7 +230,8 @@ class LocalAssistant:
         config = self._next()
         began = time.monotonic()
         self._publish(Loading())
-        made = self._venue.engines(config, self._give_up(config), self._ending)
+        seats = OWN_SEAT + _browsers(config)
+        made = self._venue.engines(config, self._give_up(config), self._ending, seats)
         with made as engines, self._host.lent(engines):
             while not self._closing and _engines(self._config) == _engines(config):
                 self._hold_one(self._next(), engines, began)

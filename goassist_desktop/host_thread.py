@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 LEAVE_S: Final = 0.5
 """How long engines are kept for conversations that end."""
 NAME: Final = "host"
-EVERYWHERE, LOOPBACK = "0.0.0.0", "127.0.0.1"
+OWN_SEAT: Final = 1
+"""Seats of the language model that browsers do not get: the one of the conversation here."""
 OPEN: Final = "browser access: browsers can reach the assistant"
 
 
@@ -148,7 +149,7 @@ class HostThread:
     async def _serve(self, config: Config) -> None:
         from goassist_desktop import hosting  # takes half a second, which the window has not
 
-        bind = EVERYWHERE if config.host.network else LOOPBACK
+        bind = hosting.EVERYWHERE if config.host.network else hosting.LOOPBACK
         try:
             place = hosting.Place(bind, config.host.port)
             async with hosting.serving(config, place) as self._serving:
@@ -184,7 +185,7 @@ class HostThread:
                 return  # it brings them when it is done
             self._used = engines
             self._unused.clear()
-        serving.house.use(engines, first_seat=1)
+        serving.house.use(engines, first_seat=OWN_SEAT)
 
     def _begin_return(self) -> None:
         self._returning = asyncio.create_task(self._return(), name="return of the engines")

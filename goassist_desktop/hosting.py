@@ -36,6 +36,8 @@ from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
 
 logger = logging.getLogger(__name__)
 
+LOOPBACK: Final = "127.0.0.1"
+EVERYWHERE: Final = "0.0.0.0"
 MEASURE_S: Final = 1.0
 REMEMBERED_S: Final = 60.0
 """Turns of the last minute say how fast the assistant is."""

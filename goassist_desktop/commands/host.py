@@ -17,10 +17,8 @@ from goassist_desktop.app import GivenUp, loaded_engines
 from goassist_desktop.commands import settings
 from goassist_desktop.config import Config
 from goassist_desktop.host.pairing import grouped
+from goassist_desktop.hosting import EVERYWHERE, LOOPBACK
 from goassist_desktop.pipeline.errors import BadInput
-
-LOOPBACK = "127.0.0.1"
-EVERYWHERE = "0.0.0.0"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

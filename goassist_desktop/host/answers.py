@@ -24,6 +24,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
+    "Server": "GoAssist",
 }
 _GOOD_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -32,7 +33,7 @@ _OF_STATUS: Final = {
     405: ApiError(405, "method_not_allowed", "This can not be done here."),
     413: ApiError(413, "too_large", "The request is too large."),
 }
-_BAD_REQUEST: Final = ApiError(400, "bad_request", "This is not a request that can be understood.")
+BAD_REQUEST: Final = ApiError(400, "bad_request", "This is not a request that can be understood.")
 _INTERNAL: Final = ApiError(500, "internal", "Something went wrong here; it was logged.")
 
 
@@ -69,7 +70,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except ApiError as error:
         response = error_answer(error, request_id)
     except web.HTTPException as error:
-        known = _OF_STATUS.get(error.status, _BAD_REQUEST)
+        known = _OF_STATUS.get(error.status, BAD_REQUEST)
         response = error_answer(known, request_id)
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
@@ -86,4 +87,3 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Request-ID"] = request.get(REQUEST_ID) or request_id_of(request)
-    response.headers.pop("Server", None)

@@ -43,7 +43,8 @@ def document() -> dict[str, Any]:
     }
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         *((model, "validation") for model in asked),
-        *((model, "serialization") for model in (*answered, schemas.Error)),
+        *((model, "serialization") for model in answered),
+        (schemas.Error, "serialization"),
     ]
     _, definitions = models_json_schema(
         models,
@@ -104,7 +105,7 @@ def _answer(model: type[BaseModel] | str) -> dict[str, Any]:
     else:
         content = {"application/json": {"schema": _schema(model)}}
     if model is schemas.ChatAnswer:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": {}}
     return {"description": "Done", "headers": _headers(), "content": content}
 
 

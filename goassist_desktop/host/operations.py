@@ -60,7 +60,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "paired", "GET", "/pair", "The second secret of a paired browser",
-        {200: schemas.Paired}, errors=(401,), open=True,
+        {200: schemas.Browser}, open=True,
     ),
     Operation(
         "create", "POST", "/sessions",

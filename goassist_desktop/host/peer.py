@@ -18,7 +18,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.rtp import RtpPacket
-from aiortc.sdp import candidate_from_sdp
+from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from goassist_desktop.host.errors import ApiError
 from goassist_desktop.host.ice import IceSettings, reachable, without_strangers
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_SDP: Final = 65_536
 MOST_MEDIA: Final = 8
+KINDS: Final = frozenset({"audio", "video", "application"})
 MOST_CANDIDATES: Final = 50
 """Of one peer, in its offer and after."""
 ANSWER_S: Final = 10.0
@@ -71,6 +72,7 @@ class Peer:
         self._voice = OutgoingVoice()
         self._reception = Reception()
         self._candidates = 0
+        self._taken = False
         self._events: RTCDataChannel | None = None
         self._faces: RTCDataChannel | None = None
         self._heard_at: float | None = None
@@ -104,19 +106,25 @@ class Peer:
     def _check(self, offer: str) -> None:
         if len(offer) > LONGEST_SDP:
             raise ApiError(413, "too_large", "The SDP is too large.")
-        media = re.findall(r"^m=(\w+)", offer, re.MULTILINE)
+        media = re.findall(r"^m=(\S*)", offer, re.MULTILINE)
         candidates = offer.count("a=candidate:")
         if not offer.startswith("v=0") or not media or len(media) > MOST_MEDIA:
             raise _BAD_OFFER
-        if candidates > MOST_CANDIDATES or not {"audio", "application"} & set(media):
+        if candidates > MOST_CANDIDATES or not set(media) <= KINDS or set(media) == {"video"}:
             raise _BAD_OFFER
         self._candidates = candidates
+        described = SessionDescription.parse(offer)
+        names = [media.rtp.muxId for media in described.media]
+        bundled = [name for group in described.group for name in group.items]
+        # aiortc takes what is bundled with nothing for good, and can not even close it again.
+        if len(set(names)) < len(names) or not set(bundled) <= set(names):
+            raise _BAD_OFFER
 
     async def _negotiate(self, offer: str) -> str:
         pc = self._pc
         await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         for transceiver in pc.getTransceivers():
-            if transceiver.kind == "audio" and self._voice is not None:
+            if transceiver.kind == "audio" and not self._taken:
                 self._take(transceiver)
             else:
                 transceiver.direction = "inactive"
@@ -125,19 +133,15 @@ class Peer:
 
     def _take(self, transceiver: RTCRtpTransceiver) -> None:
         """Speech both ways, and nothing but Opus."""
-        if transceiver.sender.track is self._voice or self._voice_taken:
-            transceiver.direction = "inactive"
-            return
-        self._voice_taken = True
-        known = RTCRtpReceiver.getCapabilities("audio")
-        codecs = [] if known is None else known.codecs
-        transceiver.setCodecPreferences([c for c in codecs if c.mimeType == "audio/opus"])
+        # What both can do was settled when the offer was taken: a preference comes too late.
+        transceiver._codecs = [c for c in transceiver._codecs if c.mimeType == "audio/opus"]
+        if not transceiver._codecs:
+            raise _BAD_OFFER
+        self._taken = True
         transceiver.sender.replaceTrack(self._voice)
         self._voice.sent_by(transceiver.sender)
         transceiver.direction = "sendrecv"
         _tap(transceiver.receiver, self._on_packet)
-
-    _voice_taken = False
 
     async def add_candidate(
         self, candidate: str, sdp_mid: str | None, sdp_m_line_index: int | None

@@ -30,7 +30,6 @@ READ_S: Final = 10.0
 LARGEST_PACKET: Final = 65_536
 PING_S: Final = 15.0
 
-_UNPAIRED: Final = ApiError(401, "unpaired", "This browser was not paired.")
 _BAD_CODE: Final = ApiError(401, "bad_code", "This pairing code is not good, or not any more.")
 
 
@@ -97,10 +96,7 @@ class Routes:
         return response
 
     async def paired(self, request: web.Request) -> web.Response:
-        csrf = self._gate.csrf(request)
-        if csrf is None:
-            raise _UNPAIRED
-        return json_answer(schemas.Paired(csrf=csrf))
+        return json_answer(schemas.Browser(csrf=self._gate.csrf(request)))
 
     # -- conversations ---------------------------------------------------------------------------
 

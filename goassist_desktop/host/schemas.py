@@ -81,6 +81,11 @@ class Paired(BaseModel):
     csrf: str
 
 
+class Browser(BaseModel):
+    csrf: str | None
+    """None: it was not paired."""
+
+
 class Alive(BaseModel):
     alive: Literal[True] = True
 

@@ -11,9 +11,18 @@ from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from goassist_desktop.host import openapi
-from goassist_desktop.host.answers import HEADERS, Handler, add_headers, answered
+from goassist_desktop.host.answers import (
+    BAD_REQUEST,
+    HEADERS,
+    Handler,
+    add_headers,
+    answered,
+    error_answer,
+    request_id_of,
+)
 from goassist_desktop.host.errors import ApiError
 from goassist_desktop.host.limits import Limits
 from goassist_desktop.host.operations import OPERATIONS, Operation
@@ -61,10 +70,10 @@ class Server:
         self._page = page
         self._reaping: asyncio.Task[None] | None = None
         self._operations: dict[tuple[str, str], Operation] = {}
-        self._runner = web.AppRunner(
+        self._runner = _Runner(
             self._app(),
             access_log=None,
-            logger=_parser_log(),
+            handler_cancellation=True,  # who hangs up wants no answer any more
             keepalive_timeout=IDLE_CONNECTION_S,
             lingering_time=2.0,
             shutdown_timeout=CLOSE_S,
@@ -157,18 +166,34 @@ class Server:
         return web.Response(body=file.packed, headers=headers)
 
 
-def _parser_log() -> logging.Logger:
-    """Where aiohttp says that a request was none: one line, and nothing of what was sent."""
-    log = logging.getLogger(f"{__name__}.http")
-    if not log.filters:
-        log.addFilter(_as_a_line)
-    return log
+class _Handler(RequestHandler):
+    """Answers what is no HTTP as everything else that is wrong is answered."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun already")
+        logger.info("a request that is none, from %s", request.remote)
+        response = error_answer(BAD_REQUEST, request_id := request_id_of(request))
+        response.headers.update({**HEADERS, "X-Request-ID": request_id})
+        response.force_close()
+        return response
 
 
-def _as_a_line(record: logging.LogRecord) -> bool:
-    record.exc_info = record.exc_text = None
-    record.levelno, record.levelname = logging.INFO, "INFO"
-    return True
+class _Listening(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Handler(self, loop=self._loop, **self._kwargs)
 
 
-__all__ = ["HEADERS", "AddressTaken", "Server"]
+class _Runner(web.AppRunner):
+    """With our handler of requests, for which aiohttp has no setting."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _Listening
+        return server

@@ -167,11 +167,35 @@ def test_a_port_that_is_taken_is_said_where_it_is_chosen(qtbot: QtBot, on: Shown
     assert on.section.door.code.isVisible()
 
 
+def test_a_search_is_not_undone_by_looking(qtbot: QtBot, on: Shown) -> None:
+    on.page.search.setText("fingerprint")
+    assert on.section.fingerprint.isVisible()
+    assert not on.section.door.isVisible()
+    on.section.look()
+    assert not on.section.door.isVisible()
+    on.page.search.clear()
+    assert on.section.door.isVisible()
+
+
+def test_a_search_finds_no_way_in_where_there_is_none(off: Shown) -> None:
+    off.page.search.setText("browser access")
+    assert off.section.enabled.isVisible()
+    assert not off.section.door_card.isVisible()
+
+
 def test_nobody_looks_while_it_is_not_shown(qtbot: QtBot, on: Shown) -> None:
     on.page.open("About")
     assert not on.section._timer.isActive()
     on.page.open("Browser access")
     assert on.section._timer.isActive()
+
+
+def test_the_page_while_it_is_off(off: Shown, shoot: Shoot) -> None:
+    for path in shoot(off.page, "settings-browsers-off"):
+        assert path.exists()
+    assert not off.section.door_card.isVisible()
+    assert_whole(off.page)
+    assert_apart(off.page)
 
 
 def test_pictures(qtbot: QtBot, on: Shown, shoot: Shoot) -> None:

@@ -64,9 +64,14 @@ class Place:
 
     @contextmanager
     def _engines(
-        self, config: Config, given_up: Callable[[], bool], ending: Callable[[], bool]
+        self,
+        config: Config,
+        given_up: Callable[[], bool],
+        ending: Callable[[], bool],
+        seats: int,
     ) -> Iterator[Engines]:
         self.loads.append(config)
+        self.seats = seats
         while self.slow:
             if given_up():
                 raise GivenUp

@@ -118,6 +118,7 @@ class Home:
 
     def __init__(self, **more: object) -> None:
         self.loads = 0
+        self.seats = 0
         self.open = 0
         self.held = threading.Event()
         """Set: engines get loaded."""
@@ -133,15 +134,20 @@ class Home:
 
     @contextmanager
     def _engines(
-        self, config: Config, given_up: Callable[[], bool], ending: Callable[[], bool]
+        self,
+        config: Config,
+        given_up: Callable[[], bool],
+        ending: Callable[[], bool],
+        seats: int,
     ) -> Iterator[Engines]:
         self.loads += 1
+        self.seats = seats
         while not self.held.wait(0.01):
             if given_up():
                 break
         lanes = [ThreadLane(f"lane-{number}") for number in range(4)]
         activity, detector, recogniser = LoudnessActivity(), WordDetector(), ToneRecogniser()
-        model, voice = SeatedModel(5), ToneVoice()
+        model, voice = SeatedModel(seats), ToneVoice()
         for engine in (activity, detector, recogniser, model, voice):
             engine.info = replace(engine.info, stand_in=False)  # browsers get no stand-ins
         self.open += 1
@@ -285,6 +291,7 @@ def test_other_engines_end_what_was_begun_with_the_old_ones(home: Home) -> None:
     access = home.assistant.browser_access()
     assert (access.talking, access.places) == (0, 2)
     assert home.loads == 2
+    assert home.seats == 3
     begin(home)
 
 

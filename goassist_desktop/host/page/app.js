@@ -3,6 +3,7 @@
 import { isPaired, pair, Refused } from "./api.js";
 import { Call } from "./call.js";
 import { Devices, Level } from "./devices.js";
+import { hearsLoudspeaker } from "./echo.js";
 import { Face } from "./face.js";
 import { Latency } from "./latency.js";
 import { FaceClock } from "./sync.js";
@@ -15,7 +16,12 @@ const STATES = {
   held: "Listening to you", interrupted: "Listening to you",
 };
 const CALM_FRAME_MS = 33;
+/** Drawn in software, the face leaves the processor to the sound: so much longer it waits. */
+const BUSY = 3;
+const SLOWEST_MS = 200;
 const NOTICE_MS = 8000;
+const FALSE_STOPS = 2;
+const DRAINED_MS = 300;
 
 const transcript = new Transcript($("transcript"), $("caption"), $("empty"));
 const latency = new Latency($("latency"), $("way"));
@@ -29,13 +35,17 @@ let level = null;
 let stream = null;
 let muted = false;
 let measuring = 0;
+let headphones = false;
+let falseStops = 0;
+let hushed = 0;
 
 /** Read by tests and by whoever looks into it. */
 window.goassist = {
   figures: () => ({
     intervals: clock.intervals, offsets: clock.offsets, drawn: face?.frames ?? 0,
+    costMs: face?.costMs ?? 0, scale: face?.scale ?? 0,
     renderer: face?.renderer ?? "none", heardMs: clock.heardMs(), roundTripMs: latency.roundTripMs,
-    bufferMs: latency.bufferMs, session: call.sessionId,
+    bufferMs: latency.bufferMs, headphones, session: call.sessionId,
   }),
 };
 
@@ -90,7 +100,38 @@ async function talk() {
     return setState("off");
   }
   watchLevel();
-  call.start(stream);
+  call.start(stream).then(checkEcho);
+}
+
+/** Without an echo there is nothing to cancel. Only Chromium gives one microphone twice. */
+async function checkEcho() {
+  if (!navigator.userAgentData?.brands.some(({ brand }) => brand === "Chromium")) return;
+  falseStops = 0;
+  const plain = await devices.microphone(false).catch(() => null);
+  if (!plain) return;
+  if (await hearsLoudspeaker(plain).catch(() => true) || !stream) {
+    plain.getTracks().forEach((track) => track.stop());
+    return;
+  }
+  await listenTo(plain, true);
+}
+
+async function listenTo(next, uncancelled = false) {
+  const before = stream;
+  stream = next;
+  headphones = uncancelled;
+  watchLevel();
+  await call.use(stream);
+  before?.getTracks().forEach((track) => track.stop());
+}
+
+/** Stopped by a sound without words, again and again: it may be its own voice after all. */
+async function onFalseStop() {
+  falseStops += 1;
+  if (!headphones || falseStops < FALSE_STOPS) return;
+  headphones = false;
+  const cleaned = await devices.microphone().catch(() => null);
+  if (cleaned) await listenTo(cleaned);
 }
 
 async function hangUp() {
@@ -128,6 +169,8 @@ function onMessage(message) {
       showFace(message.head);
       break;
     case "state":
+      if (message.state === "speaking" && document.body.dataset.state === "held") onFalseStop();
+      hush(message.state);
       setState(message.state);
       break;
     case "partial":
@@ -156,6 +199,20 @@ function onMessage(message) {
   }
 }
 
+/** Silent at once when the assistant stops, without what the browser still holds back of it. */
+function hush(state) {
+  const voice = $("voice");
+  clearTimeout(hushed);
+  if (state === "held" || state === "interrupted") voice.muted = true;
+  else if (state === "speaking") voice.muted = false;
+  else hushed = setTimeout(() => { voice.muted = false; }, DRAINED_MS);
+}
+
+function stop() {
+  hush("interrupted");
+  call.send({ type: "stop" });
+}
+
 function onSound(sound) {
   clock.receiver = call.receiver;
   const voice = $("voice");
@@ -174,11 +231,8 @@ async function onDevice(kind, id) {
   if (kind === "audiooutput") return devices.apply($("voice"));
   if (!stream) return;
   try {
-    const next = await devices.microphone();
-    stream.getTracks().forEach((track) => track.stop());
-    stream = next;
-    watchLevel();
-    await call.use(stream);
+    await listenTo(await devices.microphone());
+    await checkEcho();
   } catch (error) {
     notice("error", error.message);
   }
@@ -188,9 +242,9 @@ async function onDevice(kind, id) {
 
 $("call").addEventListener("click", () => {
   if (document.body.dataset.state === "off") talk();
-  else if (document.body.dataset.state === "speaking") call.send({ type: "stop" });
+  else if (document.body.dataset.state === "speaking") stop();
 });
-$("stop").addEventListener("click", () => call.send({ type: "stop" }));
+$("stop").addEventListener("click", stop);
 $("mute").addEventListener("click", toggleMute);
 $("end").addEventListener("click", hangUp);
 $("captions").addEventListener("change", (event) => {
@@ -213,7 +267,7 @@ function toggleMute() {
 const typing = (target) => target.closest("input, select, textarea, summary");
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || typing(event.target)) return;
-  if (event.key === "Escape") call.send({ type: "stop" });
+  if (event.key === "Escape") stop();
   if (event.key.toLowerCase() === "m" && !$("mute").disabled && !event.repeat) toggleMute();
   if (event.key === " " && document.body.dataset.state !== "off") {
     event.preventDefault();
@@ -271,17 +325,16 @@ async function showFace(head) {
 }
 
 let drawnAt = 0;
-let costMs = 0;
 function draw(now) {
   requestAnimationFrame(draw);
   $("ring").style.setProperty("--level", level && !muted ? level.now().toFixed(2) : "0");
   const moving = document.body.dataset.state !== "off";
-  const every = face?.light ? Math.max(CALM_FRAME_MS, 1.6 * costMs) : moving ? 0 : CALM_FRAME_MS;
-  if (!face || document.hidden || now - drawnAt < every - 4) return;
+  if (!face || document.hidden || !face.ready()) return;
+  const calm = moving ? 0 : CALM_FRAME_MS;
+  const every = face.light ? Math.min(Math.max(CALM_FRAME_MS, BUSY * face.costMs), SLOWEST_MS) : calm;
+  if (now - drawnAt < every - 4) return;
   drawnAt = now;
-  const began = performance.now();
   face.draw(clock.pose());
-  costMs += 0.1 * (performance.now() - began - costMs);
 }
 requestAnimationFrame(draw);
 

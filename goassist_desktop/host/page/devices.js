@@ -20,13 +20,13 @@ export class Devices {
     navigator.mediaDevices?.addEventListener("devicechange", () => this.refresh());
   }
 
-  /** The chosen microphone, cleaned of echo. Rejects with an Error that says why in words. */
-  async microphone() {
+  /** The chosen microphone, cleaned of echo or not. Rejects with an Error that says why in words. */
+  async microphone(echoCancellation = true) {
     if (!navigator.mediaDevices) {
       throw new Error("Browsers give a microphone to secure pages only. Open this page by https.");
     }
     const wanted = localStorage.getItem("audioinput");
-    const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+    const audio = { echoCancellation, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ audio: wanted ? { ...audio, deviceId: { ideal: wanted } } : audio });
       await this.refresh();

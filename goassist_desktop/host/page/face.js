@@ -1,6 +1,8 @@
-// The head, drawn as the window draws it: by the same shaders, from the same numbers.
+// The head, drawn as the window draws it: by the same shaders, from the same numbers. But the
+// blendshapes are added here: a graphics card could do it too, and a processor that stands in for
+// one takes fifty times as long.
 
-const MORPH_WIDTH = 2048;
+const VERTEX = { floats: 10, bytes: 40 };
 const FRAME = { height: 3.62, width: 2.75, middleY: -0.36, bottomY: -2.6, distance: 11 };
 const NECK = [0, -1.15, -0.75];
 const NEAR = 4, FAR = 20;
@@ -11,6 +13,8 @@ const STEPS = [
   ["lashes", "strand"], ["hair", "strand"],
 ];
 const PICTURES = { skin: "jpg", detail: "jpg", iris: "jpg", strands: "png" };
+const SCALE = { most: 0.6, least: 0.3 };
+const COST_MS = { low: 8, high: 16 };
 const IN_SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
 
 /** Order of the blendshapes in the head's file. */
@@ -58,7 +62,9 @@ export class Face {
     const info = gl.getExtension("WEBGL_debug_renderer_info");
     this.renderer = gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
     this.light = IN_SOFTWARE.test(this.renderer);
-    this.scale = this.light ? 0.6 : 1;
+    this.scale = this.light ? SCALE.most : 1;
+    this.costMs = 0;
+    this.fence = null;
     canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault();
       this.lost = true;
@@ -108,6 +114,25 @@ export class Face {
     gl.bindVertexArray(null);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     this.frames += 1;
+    this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    this.drawnAt = performance.now();
+    gl.flush();
+  }
+
+  /** Whether the last picture is finished. Where that takes long, the next ones are smaller. */
+  ready() {
+    if (this.lost) return false;
+    if (!this.fence) return true;
+    const gl = this.gl;
+    if (gl.getSyncParameter(this.fence, gl.SYNC_STATUS) !== gl.SIGNALED) return false;
+    gl.deleteSync(this.fence);
+    this.fence = null;
+    this.costMs += 0.2 * (performance.now() - this.drawnAt - this.costMs);
+    if (this.light && this.frames % 10 === 0) {
+      if (this.costMs > COST_MS.high) this.scale = Math.max(SCALE.least, this.scale * 0.85);
+      else if (this.costMs < COST_MS.low) this.scale = Math.min(SCALE.most, this.scale * 1.1);
+    }
+    return true;
   }
 
   #drawHead(pose, aspect) {
@@ -115,15 +140,7 @@ export class Face {
     const weights = Float32Array.from(pose.weights, (w) => Math.min(Math.max(w || 0, 0), 1));
     // mouthClose takes back what jawOpen does to the lips; more would push one over the other.
     weights[INDEX.mouthClose] = Math.min(weights[INDEX.mouthClose], weights[INDEX.jawOpen]);
-    const which = new Int32Array(NAMES.length);
-    const howMuch = new Float32Array(NAMES.length);
-    let inUse = 0;
-    weights.forEach((weight, index) => {
-      if (weight > UNSEEN) {
-        which[inUse] = index;
-        howMuch[inUse++] = weight;
-      }
-    });
+    this.#move(weights);
     const turn = rotation(...pose.head.map((d) => Math.min(Math.max(d || 0, -MOST_DEGREES), MOST_DEGREES)));
     const view = camera(aspect);
     const rounded = Math.max(weights[INDEX.mouthFunnel], weights[INDEX.mouthPucker]);
@@ -133,9 +150,6 @@ export class Face {
       gl.useProgram(program);
       gl.uniformMatrix4fv(at("view"), true, view);
       gl.uniformMatrix3fv(at("turn"), true, turn);
-      gl.uniform1i(at("in_use"), inUse);
-      gl.uniform1iv(at("which"), which);
-      gl.uniform1fv(at("how_much"), howMuch);
       gl.uniform1f(at("rounded"), rounded);
       if (step.eye !== undefined) {
         const side = step.eye === 0 ? "Left" : "Right";
@@ -147,6 +161,29 @@ export class Face {
       gl.bindVertexArray(step.vertices);
       gl.drawElements(gl.TRIANGLES, step.count, gl.UNSIGNED_SHORT, step.first * 2);
     }
+  }
+
+  /** Add the blendshapes to the points they move. */
+  #move(weights) {
+    const { head, moved } = this;
+    moved.set(head.still);
+    let entry = 0;
+    head.moved.forEach((count, shape) => {
+      const weight = weights[shape];
+      const end = entry + count;
+      if (weight <= UNSEEN) {
+        entry = end;
+        return;
+      }
+      for (; entry < end; entry++) {
+        const to = head.movedPoints[entry] * VERTEX.floats;
+        const from = entry * 6;
+        for (let n = 0; n < 6; n++) moved[to + n] += weight * head.deltas[from + n];
+      }
+    });
+    const gl = this.gl;
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.points);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, moved);
   }
 
   /** The wall shows where nothing opaque is in front. */
@@ -162,8 +199,11 @@ export class Face {
 
   #bindTextures() {
     const gl = this.gl;
-    [this.morphs, ...Object.values(this.pictures)].forEach((texture, unit) => {
-      gl.activeTexture(gl.TEXTURE0 + unit);
+    // The finished picture must not be read while it is drawn into.
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this.pictures.skin);
+    Object.values(this.pictures).forEach((texture, index) => {
+      gl.activeTexture(gl.TEXTURE1 + index);
       gl.bindTexture(gl.TEXTURE_2D, texture);
     });
   }
@@ -178,22 +218,21 @@ export class Face {
   #build(shaders, pictures) {
     const gl = this.gl;
     const head = this.head;
-    this.target = null;
-    const points = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, points);
-    gl.bufferData(gl.ARRAY_BUFFER, head.vertices, gl.STATIC_DRAW);
+    this.target = this.fence = null;
+    this.points = gl.createBuffer();
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.points);
+    gl.bufferData(gl.ARRAY_BUFFER, head.vertices, gl.DYNAMIC_DRAW);
+    this.moved = head.still.slice();
     this.triangles = gl.createBuffer();
     gl.bindVertexArray(null);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.triangles);
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, head.triangles, gl.STATIC_DRAW);
-    const rows = Math.ceil(head.morphed / MORPH_WIDTH);
-    this.morphs = morphTexture(gl, head, rows);
     this.pictures = {};
     for (const [name, bitmap] of Object.entries(pictures)) {
       this.pictures[name] = pictureTexture(gl, bitmap);
     }
     const prelude = `#version 300 es\nprecision highp float;\nprecision highp int;\n` +
-      `#define MORPH_WIDTH ${MORPH_WIDTH}\n#define ${this.light ? "LIGHT" : "FULL"}\n`;
+      `#define MORPH_WIDTH 1\n#define ${this.light ? "LIGHT" : "FULL"}\n`;
     const screen = (name) => makeProgram(gl, prelude + shaders.screen, prelude + shaders.lighting + shaders[name]);
     this.backdrop = screen("backdrop");
     this.present = screen("present");
@@ -202,10 +241,8 @@ export class Face {
       const made = makeProgram(gl, prelude + defines + shaders.vertex,
         prelude + defines + shaders.lighting + shaders[shader]);
       gl.useProgram(made.program);
-      gl.uniform1i(made.at("morphs"), 0);
       Object.keys(pictures).forEach((name, index) => gl.uniform1i(made.at(`${name}_picture`), index + 1));
-      gl.uniform1i(made.at("rows"), rows);
-      gl.uniform1i(made.at("morphed"), head.morphed);
+      gl.uniform1i(made.at("morphed"), 0);
       gl.uniform3f(made.at("neck"), ...NECK);
       gl.uniform1f(made.at("eye_radius"), head.eye_radius);
       gl.uniform3f(made.at("camera"), 0, FRAME.middleY, FRAME.distance);
@@ -214,13 +251,13 @@ export class Face {
       }
       const vertices = gl.createVertexArray();
       gl.bindVertexArray(vertices);
-      gl.bindBuffer(gl.ARRAY_BUFFER, points);
+      gl.bindBuffer(gl.ARRAY_BUFFER, this.points);
       [["point", 3, gl.FLOAT, 0], ["normal", 3, gl.FLOAT, 12], ["place", 3, gl.FLOAT, 24],
         ["tone", 4, gl.UNSIGNED_BYTE, 36]].forEach(([name, size, type, offset]) => {
         const location = gl.getAttribLocation(made.program, name);
         if (location < 0) return;
         gl.enableVertexAttribArray(location);
-        gl.vertexAttribPointer(location, size, type, type === gl.UNSIGNED_BYTE, 40, offset);
+        gl.vertexAttribPointer(location, size, type, type === gl.UNSIGNED_BYTE, VERTEX.bytes, offset);
       });
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.triangles);
       gl.bindVertexArray(null);
@@ -301,30 +338,19 @@ async function loadHead(person) {
   return {
     ...about,
     vertices: new Uint8Array(buffer, ...vertices),
+    still: new Float32Array(buffer.slice(vertices[0], vertices[0] + about.morphed * VERTEX.bytes)),
     triangles: new Uint16Array(buffer, triangles[0], triangles[1] / 2),
     movedPoints: new Uint16Array(buffer, moved[0], moved[1] / 2),
-    deltas: new Uint16Array(buffer, deltas[0], deltas[1] / 2),
+    deltas: Float32Array.from(new Uint16Array(buffer, deltas[0], deltas[1] / 2), half),
   };
 }
 
-/** Two texels, of half floats, for each point and shape. */
-function morphTexture(gl, head, rows) {
-  const perShape = 2 * rows * MORPH_WIDTH * 4;
-  const texels = new Uint16Array(NAMES.length * perShape);
-  let entry = 0;
-  head.moved.forEach((count, shape) => {
-    for (let n = 0; n < count; n++, entry++) {
-      const point = shape * perShape + head.movedPoints[entry] * 4;
-      texels.set(head.deltas.subarray(entry * 6, entry * 6 + 3), point);
-      texels.set(head.deltas.subarray(entry * 6 + 3, entry * 6 + 6), point + rows * MORPH_WIDTH * 4);
-    }
-  });
-  const texture = gl.createTexture();
-  gl.activeTexture(gl.TEXTURE0);
-  gl.bindTexture(gl.TEXTURE_2D, texture);
-  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA16F, MORPH_WIDTH, NAMES.length * 2 * rows, 0, gl.RGBA, gl.HALF_FLOAT, texels);
-  clampTexture(gl, gl.NEAREST);
-  return texture;
+/** A half float's bits as a number. */
+function half(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = bits >> 10 & 31;
+  const fraction = bits & 1023;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction);
 }
 
 function pictureTexture(gl, bitmap) {

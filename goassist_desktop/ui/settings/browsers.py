@@ -156,13 +156,22 @@ class Browsers(Section):
             words="https tls security sha",
         )
         self.add("", self.enabled, self.network)
-        self.add("How to come in", self.door)
+        self.door_card = self.add("How to come in", self.door)
         self.add("Conversations", self.talking, self.places)
         self.add("Connection", self.port, self.fingerprint)
         self._timer = QTimer(self, interval=LOOK_MS)
         self._timer.timeout.connect(self.look)
         editing.applied.connect(self.look)
+        for line in (self.door, self.talking, self.fingerprint):
+            line.wanted = False
+        self.seek("")
         self.look()
+
+    def seek(self, text: str) -> list[Line]:
+        found = super().seek(text)
+        if not self.door.wanted:
+            self.door_card.hide()
+        return found
 
     def look(self) -> None:
         """Show things as they are."""
@@ -173,10 +182,10 @@ class Browsers(Section):
             (self.talking, is_on and is_open),
             (self.fingerprint, is_on and is_open),
         ):
-            if line.wanted != wanted or line.isHidden() == wanted:
+            if line.wanted != wanted:  # else a search decides
                 line.wanted = wanted
                 line.setVisible(wanted)
-        self.cards[1].setVisible(is_on)
+                self.door_card.setVisible(self.door.wanted)
         if is_on:
             self.door.show_access(access)
         self.talking_label.setText(_who_talks(access))
