@@ -188,15 +188,18 @@ class HostThread:
         serving.house.use(engines, first_seat=OWN_SEAT)
 
     def _begin_return(self) -> None:
-        self._returning = asyncio.create_task(self._return(), name="return of the engines")
+        if self._serving is None:
+            self._leave()
+            return
+        self._returning = asyncio.create_task(
+            self._return(self._serving), name="return of the engines"
+        )
 
-    async def _return(self) -> None:
+    async def _return(self, serving: Serving) -> None:
         """Leave the engines alone. Whoever comes meanwhile is told to wait."""
-        serving = self._serving
-        if serving is not None:
-            serving.house.refuse("being loaded")
-            await serving.server.sessions.close()
-            serving.house.lose("being loaded")
+        serving.house.refuse("being loaded")
+        await serving.server.sessions.close()
+        serving.house.lose("being loaded")
         self._leave()
         self._returning = None
         self._bring()

@@ -198,6 +198,20 @@ def test_the_page_while_it_is_off(off: Shown, shoot: Shoot) -> None:
     assert_apart(off.page)
 
 
+def test_a_machine_of_many_networks_in_a_small_window(qtbot: QtBot, on: Shown) -> None:
+    long = [f"https://[fd00:1234:5678:9abc:def0:1234:5678:{n:04x}]:8443/" for n in range(9)]
+    other = [f"https://10.0.0.{n}:8443/" for n in range(1, 9)]
+    on.tell(replace(OPEN, addresses=(*OPEN.addresses, *long, *other)))
+    on.page.resize(880, 560)
+    qtbot.wait(100)
+    assert on.page.width() == 880
+    assert on.section.door.others.text().split() == [
+        "https://127.0.0.1:8443/", "https://10.0.0.1:8443/", "https://10.0.0.2:8443/",
+    ]  # fmt: skip
+    assert_whole(on.page)
+    assert_apart(on.page)
+
+
 def test_pictures(qtbot: QtBot, on: Shown, shoot: Shoot) -> None:
     on.tell(replace(OPEN, talking=2))
     for path in shoot(on.page, "settings-browsers"):

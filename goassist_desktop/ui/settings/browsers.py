@@ -18,6 +18,8 @@ from goassist_desktop.ui.theme import GAP
 
 LOOK_MS: Final = 500
 COPIED_MS: Final = 2000
+MOST_OTHERS: Final = 3
+"""Further addresses that are named: a machine may have many, and nobody types those of IPv6."""
 COPY: Final = "Copy"
 OPENING: Final = "The door is being opened …"
 WARNED: Final = (
@@ -78,10 +80,10 @@ class Door(Line):
         if not is_open:
             return
         page = access.link.partition("#")[0]
-        others = [url for url in access.addresses if url != page]
+        others = [url for url in access.addresses if url != page and "[" not in url]
         self.qr.show_link(access.link)
         self.address.setText(page)
-        self.others.setText("  ".join(others))
+        self.others.setText("\n".join(others[:MOST_OTHERS]))
         self.others.setVisible(bool(others))
         self.code.setText(f"{access.code[:4]} {access.code[4:]}")
         self.validity.setText(f"{ONCE}, within {_minutes(access.code_left_s)}.")
