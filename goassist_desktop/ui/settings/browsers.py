@@ -6,7 +6,7 @@ from typing import Final
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from goassist_desktop.ui.kit import LabelKind, button, column, label, row
 from goassist_desktop.ui.ports import Assistant, BrowserAccess
@@ -39,9 +39,11 @@ class Door(Line):
         self.state = label("", "quiet", wrap=True)
         self.address = _selectable("large", "Address")
         self.others = _selectable("caption", "Other addresses")
+        self.code = _selectable("display", "Pairing code")
+        for text in (self.address, self.others, self.code):  # they are never squeezed
+            text.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.copy = button(COPY, clicked=self._copy)
         self.copy.setAccessibleName("Copy the address")
-        self.code = _selectable("display", "Pairing code")
         self.validity = label("", "quiet", wrap=True)
         self.renew = button("New code", clicked=self._renew)
         self.hint = label("", "caption", wrap=True)
