@@ -124,7 +124,7 @@ _at_work: list[ThreadLane] = []
 
 _not_closed: list[Any] = []
 """Engines that end with the process."""
-_MAY_BE_AT_WORK = ("conversation", "face")
+_MAY_BE_AT_WORK = ("conversation", "face", "host")
 """The window's own threads, which it leaves behind when they do not end in time."""
 
 

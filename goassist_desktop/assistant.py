@@ -12,8 +12,8 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -33,7 +33,7 @@ from goassist_desktop.pipeline.errors import (
     GoAssistError,
     ModelMissing,
 )
-from goassist_desktop.pipeline.events import Notice, SessionEvent, StateChanged
+from goassist_desktop.pipeline.events import SessionEvent, StateChanged
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.session import Session
 from goassist_desktop.pipeline.workers import Engines
@@ -53,6 +53,11 @@ Cause = Literal["models", "memory", "engine", "sound", "bug"]
 
 def _sound_card(config: Config) -> Endpoint:
     return LocalEndpoint(*_devices(config), echo=config.audio.echo_cancellation, patient=True)
+
+
+def _browsers(config: Config) -> int:
+    """How many may talk at once."""
+    return config.max_sessions if config.host.enabled else 0
 
 
 def _nothing(session: Session, endpoint: Endpoint) -> Iterable[Coroutine[Any, Any, None]]:
@@ -86,14 +91,6 @@ class _Held:
             self.loop.call_soon_threadsafe(what)
 
 
-class _NoHost:
-    """Where no browser is let in."""
-
-    def use(self, engines: Engines) -> None: ...
-
-    def lose(self) -> None: ...
-
-
 class LocalAssistant:
     """A `ports.Assistant` at this machine's sound card, unless `venue` says otherwise."""
 
@@ -117,12 +114,13 @@ class LocalAssistant:
         self._thread: threading.Thread | None = None
         self._kept = KeptSession()
         self._held: _Held | None = None
-        self._host: HostThread | None = None
+        self._host = HostThread(lambda notice: self._publish(notice))
 
     # -- ports.Assistant -------------------------------------------------------------------------
 
     def start(self, greeting: str = "") -> None:
         self._greeting = greeting or self._greeting
+        self._host.follow(self._config)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._live, name="conversation", daemon=True)
@@ -132,13 +130,14 @@ class LocalAssistant:
     def use(self, config: Config) -> None:
         with self._lock:
             before, self._config = self._config, config
+        self._host.follow(config)
         held = self._held
         if held is not None and _devices(before) != _devices(config):
             if isinstance(held.endpoint, LocalEndpoint):
                 held.endpoint.use(*_devices(config))
         if before.audio.push_to_talk != config.audio.push_to_talk:
             self._ask("push_to_talk_only", config.audio.push_to_talk)
-        if _conversation(before) != _conversation(config):
+        if _conversation(before) != _conversation(config) or _engines(before) != _engines(config):
             self.restart()
 
     def restart(self) -> None:
@@ -150,8 +149,11 @@ class LocalAssistant:
     def close(self) -> None:
         self._closing = True
         self.restart()
+        self._host.close()
+        deadline = time.monotonic() + CLOSE_S
         if self._thread is not None:
             self._thread.join(CLOSE_S)
+        self._host.join(max(0.0, deadline - time.monotonic()))
         self._publish = lambda event: None  # who is left behind has nobody to tell
 
     def say(self, text: str) -> None:
@@ -193,17 +195,14 @@ class LocalAssistant:
         held = self._held
         return () if held is None else tuple(held.session.face.offsets_ms)
 
-    def browsers(self) -> BrowserAccess | None:
-        host = self._host
-        return None if host is None else host.access()
-
-    def renew_code(self) -> None:
-        host = self._host
-        if host is not None:
-            host.renew_code()
-
     def keep_session(self, folder: Path) -> None:
         self._kept.keep(folder)
+
+    def browser_access(self) -> BrowserAccess:
+        return self._host.access()
+
+    def renew_code(self) -> None:
+        self._host.renew_code()
 
     # -- the thread ------------------------------------------------------------------------------
 
@@ -231,37 +230,14 @@ class LocalAssistant:
         config = self._next()
         began = time.monotonic()
         self._publish(Loading())
-        seats = OWN_SEAT + config.max_sessions if config.host.enabled else OWN_SEAT
-        with (
-            self._hosting(config) as host,
-            self._venue.engines(config, self._give_up(config), self._ending, seats) as engines,
-        ):
-            host.use(engines)
-            try:
-                while not self._closing and _engines(self._config) == _engines(config):
-                    self._hold_one(self._next(), engines, began)
-                    began = time.monotonic()
-                    self._publish(Loading())  # until the next one listens
-            finally:
-                host.lose()
+        seats = OWN_SEAT + _browsers(config)
+        made = self._venue.engines(config, self._give_up(config), self._ending, seats)
+        with made as engines, self._host.lent(engines):
+            while not self._closing and _engines(self._config) == _engines(config):
+                self._hold_one(self._next(), engines, began)
+                began = time.monotonic()
+                self._publish(Loading())  # until the next one listens
         self._wanted.set()
-
-    @contextmanager
-    def _hosting(self, config: Config) -> Iterator[HostThread | _NoHost]:
-        """Browsers can ask for as long as this is entered, if they may at all."""
-        if not config.host.enabled:
-            yield _NoHost()
-            return
-
-        def failed(why: str) -> None:
-            self._publish(Notice("warning", why))
-
-        self._host = host = HostThread(config, failed)
-        try:
-            yield host
-        finally:
-            self._host = None
-            host.close()
 
     def _next(self) -> Config:
         """What to do now. What is wanted from here on is something else."""
@@ -334,9 +310,8 @@ def _devices(config: Config) -> tuple[str | None, str | None]:
 
 def _engines(config: Config) -> tuple[object, ...]:
     """What engines are made with: another value means other engines."""
-    hosted = (config.host, config.max_sessions) if config.host.enabled else None
-    made_with = config.profile, config.engines, config.models, config.face, config.persona.voice
-    return *made_with, hosted
+    voice, browsers = config.persona.voice, _browsers(config)
+    return config.profile, config.engines, config.models, config.face, voice, browsers
 
 
 def _conversation(config: Config) -> Config:

@@ -175,9 +175,22 @@ class AssistantHouse:
         self._seats = Seats(engines.model, first_seat)
         self._engines = engines
 
+    def follow(self, config: Config) -> None:
+        """Conversations that begin from now on are held like this."""
+        self._config = config
+
+    @property
+    def talking(self) -> int:
+        """How many conversations there are. From any thread."""
+        return len(self._held)
+
+    def refuse(self, why: str) -> None:
+        """Nobody else may begin; who is here goes on."""
+        self._engines, self._why = None, why
+
     def lose(self, why: str) -> None:
         """From now on there are none: nobody may use them any more."""
-        self._engines, self._why = None, why
+        self.refuse(why)
         if self._seats is not None:
             self._seats.close()
             self._seats = None

@@ -46,12 +46,18 @@ def run(args: argparse.Namespace) -> int:
         if value is not None:
             overridden[key] = str(value)
     config = settings.with_flags(overridden)
-    bind = args.bind or (EVERYWHERE if config.host.network else LOOPBACK)
+    bind = args.bind or place(config).bind
     if not _is_address(bind):
         raise BadInput(f"--bind {bind}: must be an address of this machine, such as {LOOPBACK}")
     if args.http and not ipaddress.ip_address(bind).is_loopback:
         raise BadInput("--http goes with a loopback address only: browsers give no microphone")
     return serve(config, hosting.Place(bind, config.host.port, https=not args.http))
+
+
+def place(config: Config) -> hosting.Place:
+    """Where the settings want it."""
+    bind = EVERYWHERE if config.host.network else LOOPBACK
+    return hosting.Place(bind, config.host.port)
 
 
 def serve(config: Config, place: hosting.Place) -> int:

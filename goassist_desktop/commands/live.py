@@ -1,12 +1,14 @@
 """`goassist`: talk at this machine's own microphone and loudspeaker.
 
-Where there is none, the program says so and holds its demonstration conversation.
+Where there is none, the program says so, holds its demonstration conversation, and then lets a
+browser talk to it, whose device may have one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -15,11 +17,12 @@ from rich.console import Console
 from goassist_desktop import conversing
 from goassist_desktop.app import companions, engine_infos, loaded_engines, make_session, unseen
 from goassist_desktop.captions import Captions, latency_table
-from goassist_desktop.commands import settings
+from goassist_desktop.commands import host, settings
 from goassist_desktop.commands.replay import add_record_flag, record_folder
 from goassist_desktop.commands.talk import show
 from goassist_desktop.config import Config
 from goassist_desktop.demo import recordings
+from goassist_desktop.host.server import AddressTaken
 from goassist_desktop.pipeline.endpoints.local import LocalEndpoint
 from goassist_desktop.pipeline.endpoints.room import Room
 from goassist_desktop.pipeline.endpoints.sound_card import find_device
@@ -38,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    config = unseen(settings.configured(args))
+    seen = settings.configured(args)
+    config = unseen(seen)
     console = Console(highlight=False)
     try:
         return _at_the_microphone(config, console, args)
@@ -47,7 +51,19 @@ def run(args: argparse.Namespace) -> int:
         console.print("  Holding the demonstration conversation instead.", style="yellow")
         if args.record is not None:
             console.print("  That one is not recorded.", style="yellow")
-        return demonstrate(config, console)
+        status = demonstrate(config, console)
+        return _to_browsers(seen, console) or status
+
+
+def _to_browsers(config: Config, console: Console) -> int:
+    """Until Ctrl-C. Where the port is taken, at any that is free."""
+    console.print("  Now talk with it in a browser. Ctrl-C ends it.", style="bold")
+    place = host.place(config)
+    try:
+        return host.serve(config, place)
+    except AddressTaken as error:
+        console.print(f"  {error}; another port is used.", style="yellow", markup=False)
+        return host.serve(config, replace(place, port=0))
 
 
 def _at_the_microphone(config: Config, console: Console, args: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ Action = Literal[
     "diagnostics",
     "face-settings",
     "open-config",
+    "browser-settings",
 ]
 
 
@@ -56,6 +57,7 @@ LABELS: Final[Mapping[Action, str]] = {
     "diagnostics": "Save a report",
     "face-settings": "Face settings",
     "open-config": "Open the settings file",
+    "browser-settings": "Browser access",
 }
 
 
@@ -244,6 +246,28 @@ _RULES: Final = (
         "The graphics card does not answer.",
         "Choose engines that do without, or start the computer again.",
         "engine-settings",
+    ),
+    # -- browsers ----------------------------------------------------------------------------------
+    _Rule(
+        r"(?i)^browser access: can not listen at .*port (?P<port>\d+): address already in use",
+        "browsers",
+        "Browsers can not come in: port {port} is taken.",
+        "Another program uses it. Choose another one.",
+        "browser-settings",
+        severity="warning",
+    ),
+    _Rule(
+        r"^browser access: browsers can reach",
+        "browsers",
+        "Browsers can come in again.",
+    ),
+    _Rule(
+        r"^browser access: (?P<why>.*)",
+        "browsers",
+        "Browsers can not come in.",
+        "{why}.",
+        "browser-settings",
+        severity="warning",
     ),
     # -- the face ----------------------------------------------------------------------------------
     _Rule(

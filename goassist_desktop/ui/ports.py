@@ -41,20 +41,25 @@ class Unable:
 
 @dataclass(frozen=True, slots=True)
 class BrowserAccess:
-    """How a browser gets to talk to the assistant."""
+    """Whether and how browsers reach the assistant, at one moment."""
 
-    urls: tuple[str, ...] = ()
-    """Of the page, this machine's own first; none while nobody listens."""
+    state: Literal["off", "opening", "open", "failed"]
+    addresses: tuple[str, ...] = ()
+    """Of the page, this machine's own first."""
+    link: str = ""
+    """The page as other devices reach it, if they do, with the code that lets them in."""
     code: str = ""
-    """Eight digits that let a browser in, once …"""
-    left_s: float = 0.0
-    """… and for so long."""
+    """Digits, good once."""
+    code_left_s: float = 0.0
+    """For how long the code is still good."""
     fingerprint: str = ""
-    """SHA-256 of the certificate."""
+    """Of the certificate."""
     talking: int = 0
-    """Browsers that talk now."""
+    waiting: int = 0
+    places: int = 0
+    """How many may talk at the same time."""
     fault: str = ""
-    """Why nobody listens."""
+    """Why it failed."""
 
 
 AssistantEvent = SessionEvent | Loading | Ready | Unable
@@ -112,11 +117,11 @@ class Assistant(Protocol):
     def face_offsets_ms(self) -> Sequence[float]:
         """How much later than its sound each frame was shown, the latest last."""
 
-    def browsers(self) -> BrowserAccess | None:
-        """How browsers get in; None while they are not let in at all."""
-
-    def renew_code(self) -> None:
-        """Another pairing code: the one before is not good any more."""
-
     def keep_session(self, folder: Path) -> None:
         """Keep what `privacy.keep_session` recorded so far, to replay it. Raises BadInput."""
+
+    def browser_access(self) -> BrowserAccess:
+        """How browsers reach it now."""
+
+    def renew_code(self) -> None:
+        """Another code for the next browser; the one before is not good any more."""

@@ -48,6 +48,7 @@ SECTIONS: Final = {
     "sound-settings": "Sound",
     "engine-settings": "Engines",
     "face-settings": "Face",
+    "browser-settings": "Browser access",
     "diagnostics": "Data and privacy",
 }
 """What the button of a banner asks for -> the section of the settings."""

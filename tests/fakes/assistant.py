@@ -22,7 +22,7 @@ class ScriptedAssistant:
         self.in_a_hurry = False
         self.shown_poses: list[Pose] = []
         self.offsets_ms: list[float] = []
-        self.access: BrowserAccess | None = None
+        self.browsers = BrowserAccess("off")
         self._living = Living(1)
         self._began = time.monotonic()
 
@@ -75,11 +75,11 @@ class ScriptedAssistant:
     def face_offsets_ms(self) -> list[float]:
         return self.offsets_ms
 
-    def browsers(self) -> BrowserAccess | None:
-        return self.access
+    def keep_session(self, folder: Path) -> None:
+        self.asked.append(("keep_session", folder))
+
+    def browser_access(self) -> BrowserAccess:
+        return self.browsers
 
     def renew_code(self) -> None:
         self.asked.append(("renew_code",))
-
-    def keep_session(self, folder: Path) -> None:
-        self.asked.append(("keep_session", folder))

@@ -711,6 +711,12 @@ def test_what_is_kept_is_said(qtbot: QtBot, opened: Open) -> None:
     assert privacy.summary.text() == f"{kept} {NOTHING_LEAVES}"
     page.editing.put({"face.live_link": "studio:11111"})
     assert privacy.summary.text() == f"{kept} The movements of the face go to studio:11111."
+    page.editing.put({"face.live_link": "", "host.enabled": True})
+    assert privacy.summary.text() == f"{kept} {NOTHING_LEAVES}"
+    page.editing.put({"host.network": True})
+    assert privacy.summary.text() == (
+        f"{kept} Who talks in a browser is heard here through your network, encrypted."
+    )
 
 
 def test_everything_is_deleted_only_after_it_was_named_and_confirmed(

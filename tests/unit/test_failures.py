@@ -61,6 +61,12 @@ TOLD = [
      "A part of GoAssist stopped in the middle of its work."),
     ("warning", "the recording ends here: /run/x: can not be written: No space left on device",
      "disk", None, "The disk is full."),
+    ("error", ("browser access: can not listen at 0.0.0.0, port 8443: Address already in use"),
+     "browsers", "browser-settings", "Browsers can not come in: port 8443 is taken."),
+    ("error", "browser access: can not listen at 0.0.0.0, port 80: Permission denied",
+     "browsers", "browser-settings", "Browsers can not come in."),
+    ("info", "browser access: browsers can reach the assistant", "browsers", None,
+     "Browsers can come in again."),
     ("error", "disk full: this needs 480 MB in /models, 12 MB are free", "disk", "retry",
      "The disk is full."),
 ]  # fmt: skip

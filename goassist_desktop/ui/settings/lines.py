@@ -286,6 +286,7 @@ class NumberLine(Line):
         self.box.setSuffix(unit)
         self.box.setKeyboardTracking(False)
         self.box.setValue(round(editing.value(key)))
+        self.box.lineEdit().setAccessibleName(title)
         super().__init__(editing, title, what, self.box, key, wide=True, words=words)
         self.box.valueChanged.connect(self._typed)
 

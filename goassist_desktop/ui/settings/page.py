@@ -28,7 +28,7 @@ from goassist_desktop.ui.pictograms import icon
 from goassist_desktop.ui.ports import Assistant, AssistantEvent, Loading, Ready, Unable
 from goassist_desktop.ui.settings.about import About
 from goassist_desktop.ui.settings.appearance import Appearance
-from goassist_desktop.ui.settings.browser import Browser
+from goassist_desktop.ui.settings.browsers import Browsers
 from goassist_desktop.ui.settings.conversation import Conversation
 from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.engines import Engines
@@ -43,7 +43,8 @@ from goassist_desktop.ui.settings.sound import Sound
 from goassist_desktop.ui.theme import GAP, RADIUS, theme
 
 SAVED_MS: Final = 1800
-OTHERS: Final = (Persona, Face, Conversation, Appearance, Engines, Privacy, About)
+OTHERS: Final = (Persona, Face, Conversation, Appearance, Engines)
+LAST: Final = (Privacy, About)
 S = TypeVar("S", bound=Section)
 
 
@@ -67,8 +68,9 @@ class SettingsPage(QWidget):
         self.editing = Editing(config, changed, services, self)
         self._make: Mapping[type[Section], Callable[[], Section]] = {
             Sound: partial(Sound, self.editing, assistant),
-            Browser: partial(Browser, self.editing, assistant),
             **{kind: partial(kind, self.editing) for kind in OTHERS},
+            Browsers: partial(Browsers, self.editing, assistant),
+            **{kind: partial(kind, self.editing) for kind in LAST},
         }
         self._kinds = list(self._make)
         self._made: dict[type[Section], Section] = {}

@@ -123,11 +123,13 @@ class Privacy(Section):
         self.summary.setText(" ".join([*(kept or [NOTHING_KEPT]), *self._what_leaves()]))
 
     def _what_leaves(self) -> list[str]:
-        face, sent = self.editing.config.face, []
+        face, host, sent = self.editing.config.face, self.editing.config.host, []
         if face.engine == "audio2face-service":
             sent.append(f"The assistant's voice goes to {face.service}, which moves its face.")
         if face.live_link:
             sent.append(f"The movements of the face go to {face.live_link}.")
+        if host.enabled and host.network:
+            sent.append("Who talks in a browser is heard here through your network, encrypted.")
         return sent or [NOTHING_LEAVES]
 
     def _show_size(self, size: int) -> None:
