@@ -96,11 +96,9 @@ def level_of(measured: Measured, margin: float = 0.0) -> int:
 
 def level_of_sessions(sessions: int, most: int) -> int:
     """2, 3 and 4 for the last but two, the last but one and the last place. Where there are fewer
-    than four places the first session would be made worse by its own coming: only the last counts.
-    """
-    if sessions >= most:
-        return 4
-    return max(0, 4 - (most - sessions)) if most >= 4 and most - sessions <= 2 else 0
+    than four places the first session would be made worse by its own coming: then they count for
+    nothing, and who comes too late waits all the same."""
+    return max(0, min(4, 4 - (most - sessions))) if most >= 4 and most - sessions <= 2 else 0
 
 
 def _above(value: float | None, steps: Sequence[float]) -> int:
