@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import platformdirs
 
+from goassist_desktop import memory
 from goassist_desktop.app import engine_infos, make_session, unseen
 from goassist_desktop.config import Config
 from goassist_desktop.host import address, certificate, page_files
@@ -90,6 +91,7 @@ class AssistantHouse:
         self._seats: Seats | None = None
         self._phrases: dict[Phrase, Speech] = {}
         self._load = Load()
+        self._tidy = True  # nothing was left by anybody
         self._held: set[HostedSession] = set()
         self._turns: deque[tuple[float, TurnClosed]] = deque()
         self._metrics = Metrics()
@@ -123,6 +125,7 @@ class AssistantHouse:
         def ended() -> None:
             seats.give_back(seat)
             self._held.discard(hosted)
+            self._tidy = False
 
         persona = config.persona
         hosted = HostedSession(
@@ -200,6 +203,9 @@ class AssistantHouse:
         told = 0
         while True:
             await asyncio.sleep(MEASURE_S)
+            if not self._held and not self._tidy:
+                memory.give_back()
+                self._tidy = True
             self._load.note(self._measured(), time.monotonic())
             level = self.level
             if level != told:
