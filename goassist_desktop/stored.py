@@ -26,6 +26,7 @@ Kind = Literal[
     "recordings",
     "personas",
     "settings",
+    "host",
     "demonstration",
     "state",
     "login",
@@ -38,6 +39,7 @@ WORDS: Final[dict[Kind, str]] = {
     "recordings": "A session that was recorded when the program was killed",
     "personas": "Personas you made",
     "settings": "Your settings",
+    "host": "The certificate and the token by which browsers and programs are let in",
     "demonstration": "The demonstration conversation, sound and words",
     "state": "Where the window was, and what was done before",
     "login": "That the program starts at login",
@@ -50,6 +52,7 @@ _BY_NAME: Final[dict[str, Kind]] = {
     "personas": "personas",
     "config.toml": "settings",
     "demonstration": "demonstration",
+    "host": "host",
     "log": "logs",
     "logs": "logs",
 }

@@ -52,6 +52,7 @@ def lived_in(home: Path) -> Path:
     write(config.default_path().parent / "personas" / "teacher.toml", 50)
     write(data / "demonstration" / "reply.wav", 1000)
     write(data / "surprise.bin", 7)
+    write(data / "host" / "token", 44)
     write(home / ".local" / "state" / "goassist" / "window.json", 20)
     write(weights.models_dir() / MODEL / "model.onnx", 5000)
     write(weights.models_dir() / ".staging" / "abc.partial", 500)
@@ -76,16 +77,16 @@ def test_nothing_is_stored_before_anything_was(home: Path) -> None:
 def test_everything_is_named(lived_in: Path) -> None:
     found = {one.kind: one for one in stored.what_is_stored()}
     assert list(found) == [
-        *("history", "recordings", "personas", "settings", "demonstration", "state", "login"),
-        *("logs", "models", "other"),
+        *("history", "recordings", "personas", "settings", "host", "demonstration", "state"),
+        *("login", "logs", "models", "other"),
     ]
     sizes = {kind: one.bytes for kind, one in found.items()}
     history, logs = sizes.pop("history"), sizes.pop("logs")
     assert history == sum(p.stat().st_size for p in history_store.default_path().parent.iterdir())
     assert logs == (log_file.folder() / log_file.NAME).stat().st_size
     assert sizes == {
-        "personas": 50, "settings": 100, "demonstration": 1000, "state": 20, "models": 5500,
-        "other": 7, "recordings": 70, "login": 60,
+        "personas": 50, "settings": 100, "host": 44, "demonstration": 1000, "state": 20,
+        "models": 5500, "other": 7, "recordings": 70, "login": 60,
     }  # fmt: skip
     assert found["models"].path == weights.models_dir()
     assert all(one.words for one in found.values())
@@ -165,7 +166,7 @@ def test_what_can_not_be_deleted_is_named(lived_in: Path, monkeypatch: pytest.Mo
     (left,) = deleted.left
     assert (left.path.name, left.why) == ("reply.wav", "Permission denied")
     assert "demonstration" not in {one.kind for one in deleted.gone}
-    assert len(deleted.gone) == 9
+    assert len(deleted.gone) == 10
     assert files(lived_in) == [
         *(OTHERS[0], ".local/share/goassist/demonstration/reply.wav", "letter.txt")
     ]
