@@ -27,7 +27,7 @@ import psutil
 from aiortc.rtp import RtpPacket
 from rich.console import Console
 
-from goassist_desktop import hosting
+from goassist_desktop import hosting, memory
 from goassist_desktop.app import loaded_engines
 from goassist_desktop.bench.figures import Figure
 from goassist_desktop.bench.questions import recordings
@@ -194,7 +194,10 @@ async def _cycles(serving: Serving, cycles: int, console: Console) -> list[Figur
     console.print(f"  {cycles} times: connect, talk for a moment, leave", style="dim")
     process = psutil.Process()
     url = serving.urls[0]
-    memory: list[float] = []
+
+    def memory_mb() -> float:
+        memory.give_back()
+        return float(process.memory_info().rss / MEGABYTE)
 
     def counted() -> tuple[int, int, int, int]:
         gc.collect()
@@ -215,20 +218,21 @@ async def _cycles(serving: Serving, cycles: int, console: Console) -> list[Figur
     for _ in range(10):
         await cycle()
     before = await _settled(counted, None)
-    for number in range(cycles):
-        await cycle()
-        memory.append(process.memory_info().rss / MEGABYTE)
-        if (number + 1) % 50 == 0:
-            console.print(f"    {number + 1}: {memory[-1]:.0f} MB", style="dim")
+    halves = [memory_mb()]
+    for count in (cycles // 2, cycles - cycles // 2):
+        for _ in range(count):
+            await cycle()
+        await _settled(counted, before)
+        halves.append(memory_mb())
+        console.print(f"    {halves[0]:.0f} MB at first, now {halves[-1]:.0f} MB", style="dim")
     after = await _settled(counted, before)
     left = [b - a for a, b in zip(before, after, strict=True)]
-    half = len(memory) // 2
     return [
         *(
             Figure(f"{what} left behind", "", (float(count),), {"max": 0})
             for what, count in zip(("sessions", "tasks", "threads", "files"), left, strict=True)
         ),
-        Figure("memory, second half", "MB", (memory[-1] - memory[half],), {"max": 10}),
+        Figure("memory, second half", "MB", (halves[2] - halves[1],), {"max": 10}),
     ]
 
 
