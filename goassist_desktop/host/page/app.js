@@ -4,7 +4,7 @@ import { isPaired, pair, Refused } from "./api.js";
 import { Call } from "./call.js";
 import { Devices, Level } from "./devices.js";
 import { hearsLoudspeaker } from "./echo.js";
-import { Face } from "./face.js";
+import { Face, NAMES } from "./face.js";
 import { Latency } from "./latency.js";
 import { FaceClock } from "./sync.js";
 import { Transcript } from "./transcript.js";
@@ -39,8 +39,11 @@ let headphones = false;
 let falseStops = 0;
 let hushed = 0;
 
-/** Read by tests and by whoever looks into it. */
+/** For tests, and for whoever looks into it. */
 window.goassist = {
+  names: NAMES,
+  receive: onMessage,
+  show: (frame) => clock.add(frame),
   figures: () => ({
     intervals: clock.intervals, offsets: clock.offsets, drawn: face?.frames ?? 0,
     costMs: face?.costMs ?? 0, scale: face?.scale ?? 0,
