@@ -135,6 +135,7 @@ class AssistantHouse:
             ice=self._ice,
             greeting=persona.greeting,
             watch=self._note,
+            face_shown=lambda offset_ms: self._metrics.av_offset.observe(offset_ms / 1000),
             ended=ended,
         )
         hosted.use(EFFECTS[self.level])
@@ -200,12 +201,14 @@ class AssistantHouse:
 
     async def measure(self) -> None:
         """Look how much there is to do, until cancelled."""
-        told = 0
+        told = dropped = 0
         while True:
             await asyncio.sleep(MEASURE_S)
             if not self._held and not self._tidy:
                 memory.give_back()
                 self._tidy = True
+            before, dropped = dropped, sum(hosted.dropped for hosted in self._held)
+            self._metrics.dropped(dropped - before)
             self._load.note(self._measured(), time.monotonic())
             level = self.level
             if level != told:

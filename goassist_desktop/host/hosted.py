@@ -35,6 +35,8 @@ GRACE_S: Final = 10.0
 """Without anybody on the line for so long, a conversation that had somebody is over."""
 RETOLD_TURNS: Final = 30
 """Turns that are told again to who comes back."""
+LONGEST_OFFSET_MS: Final = 10_000.0
+"""Of a face: what is more was not measured."""
 CLOCK_S: Final = 1.0
 """How often it is told which sample is heard when."""
 
@@ -43,6 +45,10 @@ Publish = Callable[[SessionEvent], None]
 
 class _Line(Protocol):
     """How somebody is reached: a WebRTC peer, or a socket with PCM."""
+
+    @property
+    def dropped(self) -> int:
+        """Packets that were not taken in time."""
 
     def send_event(self, message: dict[str, Any]) -> None: ...
 
@@ -61,16 +67,18 @@ class HostedSession:
         ice: IceSettings,
         greeting: str = "",
         watch: Publish = lambda event: None,
+        face_shown: Callable[[float], None] = lambda offset_ms: None,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        """`hello` is told first to whoever comes on the line. `watch` sees every event, and `ended`
-        is called when the conversation is over, for whatever reason."""
+        """`hello` is told first to whoever comes on the line. `watch` sees every event,
+        `face_shown` how much later than its sound the face is shown there, and `ended` is called
+        when the conversation is over, for whatever reason."""
         self._id = session_id
         self._hello = {"type": "hello", "session_id": session_id, **hello}
         self._avatar = bool(hello.get("avatar"))
         self._ice = ice
         self._greeting = greeting
-        self._watch = watch
+        self._watch, self._face_shown = watch, face_shown
         self._endpoint = RemoteEndpoint()
         self._session = make(self._endpoint, self._publish)
         self._line: _Line | None = None
@@ -158,6 +166,11 @@ class HostedSession:
         self._running.cancel()
         await asyncio.wait([self._running])
 
+    @property
+    def dropped(self) -> int:
+        """Packets that who is on the line did not take in time."""
+        return 0 if self._line is None else self._line.dropped
+
     def use(self, effects: Effects) -> None:
         """What the load allows from now on."""
         self._session.limit_reply(effects.max_tokens)
@@ -226,6 +239,9 @@ class HostedSession:
                 session.push_to_talk(pressed)
             case {"type": "playout", "delay_ms": float() | int() as delay_ms}:
                 self._endpoint.delayed(float(delay_ms))
+                offset_ms = message.get("face_ms")
+                if isinstance(offset_ms, float | int) and abs(offset_ms) < LONGEST_OFFSET_MS:
+                    self._face_shown(float(offset_ms))
 
     # -- what is told ----------------------------------------------------------------------------
 

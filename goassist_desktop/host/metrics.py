@@ -40,7 +40,7 @@ class Metrics:
         self._turns = counter("turns", "Turns", "outcome")
         self._barge_ins = counter("barge_ins", "Speech over the assistant", "outcome")
         self.yields = counter("yields", "Faces that lagged and rested")
-        self.backpressure = counter("backpressure", "Sound or frames dropped", "channel")
+        self._dropped = counter("backpressure", "Packets of sound that were not taken in time")
         self._errors = counter("errors", "What failed", "component", "type")
 
         def gauge(name: str, what: str, *labels: str) -> Gauge:
@@ -72,6 +72,10 @@ class Metrics:
                 self.yields.inc()
             case _:
                 pass
+
+    def dropped(self, packets: int) -> None:
+        """So many more packets of sound were not taken in time."""
+        self._dropped.inc(max(0, packets))
 
     def states(self, now: list[str]) -> None:
         """The state of every conversation that goes on."""

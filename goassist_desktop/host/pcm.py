@@ -137,6 +137,8 @@ class PcmLine:
         self._unpacker = Unpacker(ANALYSIS_RATE_HZ)
         self._sound: deque[bytes] = deque(maxlen=WAITING)
         self._events: deque[str] = deque(maxlen=MOST_EVENTS)
+        self.dropped = 0
+        """Packets that were not taken in time."""
         self._there = asyncio.Event()
         self._code, self._reason = 1000, b""
         request = socket._req
@@ -168,6 +170,7 @@ class PcmLine:
 
     def _send(self, samples: Samples, position: int) -> None:
         for packet in self._packer.push(as_16_bit(samples)):
+            self.dropped += len(self._sound) == WAITING
             self._sound.append(packet)
         self._there.set()
 

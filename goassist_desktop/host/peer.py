@@ -206,6 +206,11 @@ class Peer:
             if channel.bufferedAmount < FULL_BYTES:
                 channel.send(json.dumps(message, separators=(",", ":")))
 
+    @property
+    def dropped(self) -> int:
+        """Packets of sound that the network did not take in time."""
+        return self._voice.dropped
+
     def rtp_of(self, position: int) -> int | None:
         """The RTP timestamp of a sample of the endpoint's; None before the first was sent."""
         return self._voice.rtp_of(position)

@@ -99,15 +99,18 @@ async def test_who_comes_on_the_line_is_told_where_they_are() -> None:
 
 
 async def test_typed_words_are_answered_aloud() -> None:
-    async with held() as session, on_the_line(session) as client:
+    shown: list[float] = []
+    async with held(face_shown=shown.append) as session, on_the_line(session) as client:
         client.send({"type": "say", "text": "hello"})
         await until(lambda: of(client, "turn"))
         [turn] = of(client, "turn")
         assert (turn["user_text"], turn["heard_text"]) == ("hello", "you said hello")
         client.send({"type": "say", "text": 5})
         client.send({"type": "nonsense"})
-        client.send({"type": "playout", "delay_ms": 120})
+        client.send({"type": "playout", "delay_ms": 120, "face_ms": 12.5})
+        client.send({"type": "playout", "delay_ms": 120, "face_ms": 1e300})
         await until(lambda: session._endpoint.render_delay_ms == 120)
+        await until(lambda: shown == [12.5])
 
 
 async def test_who_hangs_up_in_mid_sentence_hears_nothing_of_it_when_they_come_back() -> None:

@@ -227,7 +227,7 @@ function onSound(sound) {
 async function measure() {
   if (!call.peer) return;
   const delayMs = await latency.look(call.peer).catch(() => null);
-  if (delayMs !== null) call.send({ type: "playout", delay_ms: delayMs });
+  if (delayMs !== null) call.send({ type: "playout", delay_ms: delayMs, face_ms: clock.newOffset() });
 }
 
 async function onDevice(kind, id) {

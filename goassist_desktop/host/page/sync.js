@@ -15,6 +15,7 @@ export class FaceClock {
     this.receiver = null;
     this.intervals = [];
     this.offsets = [];
+    this.lately = [];
     this.lastArrival = 0;
   }
 
@@ -47,6 +48,12 @@ export class FaceClock {
     return this.mapping.heardMs + samples / RATE_PER_MS + Math.min(Math.max(since, 0), 200);
   }
 
+  /** How much older than its sound the face was since this was last asked, in ms; null: unknown. */
+  newOffset() {
+    const sorted = this.lately.splice(0).sort((a, b) => a - b);
+    return sorted.length ? sorted[sorted.length >> 1] : null;
+  }
+
   /** The pose to show now. */
   pose() {
     const frames = this.frames;
@@ -57,6 +64,7 @@ export class FaceClock {
     if (after < 0) return this.#stale(frames[frames.length - 1], heard);
     const [a, b] = [frames[after - 1], frames[after]];
     push(this.offsets, heard - a.at);
+    push(this.lately, heard - a.at);
     if (b.at - a.at > HOLD_MS + 20) return a;
     const share = (heard - a.at) / (b.at - a.at);
     return mixed(a, b, share);
