@@ -22,6 +22,7 @@ from goassist_desktop.config import Config
 from goassist_desktop.host import address, certificate, page_files
 from goassist_desktop.host.hosted import HostedSession
 from goassist_desktop.host.ice import IceSettings
+from goassist_desktop.host.limits import Limits
 from goassist_desktop.host.load import EFFECTS, Load, Measured
 from goassist_desktop.host.metrics import Metrics
 from goassist_desktop.host.pairing import Pairing
@@ -269,8 +270,11 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(config: Config, place: Place) -> AsyncIterator[Serving]:
-    """Listen, in the running event loop; what is not there yet is said to who asks.
+async def serving(
+    config: Config, place: Place, limits: Limits | None = None
+) -> AsyncIterator[Serving]:
+    """Listen, in the running event loop; what is not there yet is said to who asks. `limits`: other
+    than the usual ones.
 
     Raises AddressTaken, and OSError where certificate or token can not be kept.
     """
@@ -284,6 +288,7 @@ async def serving(config: Config, place: Place) -> AsyncIterator[Serving]:
         page=page_files.files(),
         ice_servers=ice.for_browser(),
         tls=certificate.tls(chain) if chain else None,
+        limits=limits,
     )
     house.waiting = lambda: sum(one.waiting for one in server.sessions.all)
     addresses = await server.start(place.bind, place.port)
