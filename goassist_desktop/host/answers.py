@@ -34,7 +34,7 @@ _OF_STATUS: Final = {
     413: ApiError(413, "too_large", "The request is too large."),
 }
 BAD_REQUEST: Final = ApiError(400, "bad_request", "This is not a request that can be understood.")
-_INTERNAL: Final = ApiError(500, "internal", "Something went wrong here; it was logged.")
+INTERNAL: Final = ApiError(500, "internal", "Something went wrong here; it was logged.")
 
 
 def json_answer(model: BaseModel, status: int = 200) -> web.Response:
@@ -78,7 +78,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         raise  # nobody is there to be answered
     except Exception:
         logger.exception("request %s: %s %s broke", request_id, request.method, request.path)
-        response = error_answer(_INTERNAL, request_id)
+        response = error_answer(INTERNAL, request_id)
     return response
 
 

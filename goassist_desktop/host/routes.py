@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from contextlib import aclosing
 from importlib.metadata import version
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -42,13 +42,15 @@ class Routes:
         sessions: Sessions,
         gate: Gate,
         openapi: dict[str, object],
-        ice_servers: Callable[[], list[dict[str, object]]],
+        ice_servers: list[dict[str, Any]],
+        now: Callable[[], float],
     ) -> None:
         self._house = house
         self._sessions = sessions
         self._gate = gate
         self._openapi = openapi
         self._ice_servers = ice_servers
+        self._now = now
 
     # -- how it is -------------------------------------------------------------------------------
 
@@ -89,14 +91,14 @@ class Routes:
     async def pair(self, request: web.Request) -> web.Response:
         asked = await _read(request, schemas.Pair)
         response = web.Response(content_type="application/json")
-        csrf = self._gate.pair(asked.code, response)
+        csrf = self._gate.pair(asked.code, response, self._now())
         if csrf is None:
             raise _BAD_CODE
         response.text = schemas.Paired(csrf=csrf).model_dump_json()
         return response
 
     async def paired(self, request: web.Request) -> web.Response:
-        return json_answer(schemas.Browser(csrf=self._gate.csrf(request)))
+        return json_answer(schemas.Browser(csrf=self._gate.csrf(request, self._now())))
 
     # -- conversations ---------------------------------------------------------------------------
 
@@ -180,9 +182,7 @@ class Routes:
         return socket
 
     def _described(self, place: Place) -> schemas.CreatedSession:
-        return schemas.CreatedSession(
-            **self._sessions.about(place), ice_servers=self._ice_servers()
-        )
+        return schemas.CreatedSession(**self._sessions.about(place), ice_servers=self._ice_servers)
 
 
 def _id(request: web.Request) -> str:

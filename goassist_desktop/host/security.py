@@ -43,7 +43,8 @@ class Gate:
         self._pairing = pairing
         self._limits = limits
         self._secure = secure
-        self._cookies: OrderedDict[str, str] = OrderedDict()  # -> its second secret
+        self._cookies: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        """Cookie -> its second secret, and when it was given."""
 
     def check_origin(self, request: web.BaseRequest) -> None:
         """Raises ApiError for another name than ours, and for another page's request."""
@@ -60,31 +61,31 @@ class Gate:
         """Raises ApiError unless a token or a cookie lets this request in."""
         given = _token(request)
         if given is not None:
-            if hmac.compare_digest(given.encode(), self._token):
+            if hmac.compare_digest(_bytes(given), self._token):
                 return
             self._denied(request, now)
-        csrf = self.csrf(request)
+        csrf = self.csrf(request, now)
         if csrf is None:
             if COOKIE in request.cookies:
                 self._denied(request, now)
             raise ApiError(401, "unauthorized", "A token is needed, or a paired browser.")
         if request.method not in SAFE:
             said = request.headers.get(CSRF_HEADER, "")
-            if not hmac.compare_digest(said.encode(), csrf.encode()):
+            if not hmac.compare_digest(_bytes(said), csrf.encode()):
                 raise ApiError(403, "csrf", f"{CSRF_HEADER} is missing or wrong.")
 
-    def csrf(self, request: web.BaseRequest) -> str | None:
-        """The second secret of the browser that asks; None if it was not paired."""
-        cookie = request.cookies.get(COOKIE)
-        return None if cookie is None else self._cookies.get(cookie)
+    def csrf(self, request: web.BaseRequest, now: float) -> str | None:
+        """The second secret of the browser that asks; None if it was not paired, or long ago."""
+        csrf, given = self._cookies.get(request.cookies.get(COOKIE, ""), ("", 0.0))
+        return csrf if csrf and now - given < COOKIE_S else None
 
-    def pair(self, code: str, response: web.StreamResponse) -> str | None:
+    def pair(self, code: str, response: web.StreamResponse, now: float) -> str | None:
         """Let a browser in that knows a code: the response takes the cookie to it. The second
         secret, or None where the code is not good."""
         if not self._pairing.redeem(code):
             return None
         cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-        self._cookies[cookie] = csrf
+        self._cookies[cookie] = csrf, now
         if len(self._cookies) > MOST_COOKIES:
             self._cookies.popitem(last=False)
         response.set_cookie(
@@ -111,6 +112,11 @@ def urlsplit_netloc(origin: str) -> str | None:
         return urlsplit(origin).netloc.lower() or None
     except ValueError:
         return None
+
+
+def _bytes(header: str) -> bytes:
+    """As they came: what is no UTF-8 is no fault of ours."""
+    return header.encode("utf-8", "surrogateescape")
 
 
 def _token(request: web.BaseRequest) -> str | None:

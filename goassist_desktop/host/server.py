@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,6 +18,8 @@ from goassist_desktop.host import openapi
 from goassist_desktop.host.answers import (
     BAD_REQUEST,
     HEADERS,
+    INTERNAL,
+    REQUEST_ID,
     Handler,
     add_headers,
     answered,
@@ -65,7 +68,7 @@ class Server:
         self._gate = Gate(token, pairing, self._limits, secure=tls is not None)
         self.sessions = Sessions(house, now)
         self._routes = Routes(
-            house, self.sessions, self._gate, openapi.document(), lambda: ice_servers
+            house, self.sessions, self._gate, openapi.document(), ice_servers, now
         )
         self._page = page
         self._reaping: asyncio.Task[None] | None = None
@@ -133,7 +136,14 @@ class Server:
             raise
         finally:
             passed_ms = (self._now() - began) * 1000
-            logger.info("%s %s %d %.0f ms", request.method, request.path, status, passed_ms)
+            logger.info(
+                "request %s: %s %s %d %.0f ms",
+                request[REQUEST_ID],
+                request.method,
+                request.rel_url.raw_path[:200],
+                status,
+                passed_ms,
+            )
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -178,8 +188,13 @@ class _Handler(RequestHandler):
     ) -> web.StreamResponse:
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
-        logger.info("a request that is none, from %s", request.remote)
-        response = error_answer(BAD_REQUEST, request_id := request_id_of(request))
+        request_id = request_id_of(request)
+        if status == HTTPStatus.BAD_REQUEST:
+            logger.info("request %s, from %s, is none", request_id, request.remote)
+        else:
+            logger.error("request %s broke", request_id, exc_info=exc)
+        error = BAD_REQUEST if status == HTTPStatus.BAD_REQUEST else INTERNAL
+        response = error_answer(error, request_id)
         response.headers.update({**HEADERS, "X-Request-ID": request_id})
         response.force_close()
         return response

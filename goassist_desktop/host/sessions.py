@@ -138,7 +138,10 @@ class Sessions:
         """End what is over, and let in who waits, until cancelled; then end all."""
         try:
             while True:
-                self.look()
+                try:
+                    self.look()
+                except Exception:  # a bug: told in the log, and everybody else goes on
+                    logger.exception("the places could not be looked after")
                 await asyncio.sleep(REAP_S)
         finally:
             await asyncio.shield(self.close())

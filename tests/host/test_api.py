@@ -138,6 +138,26 @@ async def test_the_reaper_ends_what_is_over(running: Running, why: str) -> None:
     assert hosted.closed == 1
 
 
+async def test_a_bug_in_one_place_leaves_the_others(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    await running.create(session_id="mine")
+
+    def broken() -> None:
+        raise RuntimeError("a bug")
+
+    look, running.server.sessions.look = running.server.sessions.look, broken
+    async with asyncio.timeout(5):
+        while "could not be looked after" not in caplog.text:
+            await asyncio.sleep(0.05)
+    running.server.sessions.look = look
+    running.house.opened["mine"].over = True
+    async with asyncio.timeout(5):
+        while not running.house.opened["mine"].closed:
+            await asyncio.sleep(0.05)
+    caplog.clear()
+
+
 async def test_a_session_that_can_not_begin_takes_no_place(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:

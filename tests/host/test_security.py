@@ -7,6 +7,7 @@ import pytest
 
 from goassist_desktop.host.limits import PER_MINUTE
 from goassist_desktop.host.operations import OPERATIONS
+from goassist_desktop.host.security import COOKIE_S
 from tests.host.conftest import TOKEN, Running
 
 OPEN = {"/healthz", "/readyz", "/health", "/pair"}
@@ -44,6 +45,8 @@ async def test_all_but_health_needs_a_token(running: Running) -> None:
         ({"Authorization": "Bearer"}, 401),
         ({"X-API-Key": TOKEN[:-1]}, 401),
         ({"X-API-Key": "ü"}, 401),
+        ({"X-API-Key": "\udcff"}, 401),
+        ({"Authorization": "Bearer \udcff\udcfe"}, 401),
         ({"Cookie": f"goassist={TOKEN}"}, 401),
     ],
 )
@@ -144,6 +147,21 @@ async def test_candidates_do_not_count_as_offers(strict: Running) -> None:
     for _ in range(3 * PER_MINUTE["offer"]):
         await asked(strict.client, "POST", "/sessions/x/ice-candidate", json={"candidate": ""})
     assert (await asked(strict.client, "POST", "/sessions/x/offer", json={"sdp": "v"}))[0] == 404
+
+
+async def test_a_browser_is_let_in_for_thirty_days(running: Running) -> None:
+    await asked(running.stranger, "POST", "/pair", json={"code": running.pairing.code})
+    running.clock.now += COOKIE_S - 1
+    assert (await asked(running.stranger, "GET", "/sessions"))[0] == 200
+    running.clock.now += 1
+    assert (await asked(running.stranger, "GET", "/sessions"))[0] == 401
+
+
+async def test_a_browser_whose_secret_is_no_text_is_refused(running: Running) -> None:
+    await asked(running.stranger, "POST", "/pair", json={"code": running.pairing.code})
+    headers = {"X-CSRF-Token": "\udcff"}
+    got = await asked(running.stranger, "POST", "/sessions", json={}, headers=headers)
+    assert got == (403, "csrf")
 
 
 async def test_who_guesses_tokens_is_slowed_down(strict: Running) -> None:
