@@ -31,7 +31,7 @@ bench:
 	@packaging/bootstrap run
 	@$(BIN)/goassist models pull embedded
 	@[ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || export QT_QPA_PLATFORM=offscreen; \
-	for kind in latency turns barge-in echo face window idle; do $(BIN)/goassist bench $$kind || exit; done
+	for kind in latency turns barge-in echo face web window idle; do $(BIN)/goassist bench $$kind || exit; done
 
 # Follows pyproject.toml and keeps what is locked already; `make lock UPGRADE=--upgrade` renews all.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
