@@ -483,6 +483,7 @@ def test_whatever_is_asked_and_said_comes_to_an_end_and_comes_again(
                     talk.endpoint.say(USER.say(what, 48_000)[0])
                 await talk.pass_time(seconds)
             made_of.ask(talk.session.push_to_talk, False)
+            await talk.pass_time(0.1)  # what was asked last is begun
             await talk.until(lambda: not talk.endpoint.saying)
             await talk.until_quiet()
             await talk.pass_time(0.2)  # the model finishes its step

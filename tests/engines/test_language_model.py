@@ -381,4 +381,4 @@ def test_a_server_that_says_nothing_is_a_failure(
         silent.bind(str(model._socket))
         silent.listen()
         with pytest.raises(EngineFailed, match="connection lost: timed out"):
-            model.read([1, 2, 3])
+            model.read([1, 2, 3], seat=0)
