@@ -1,8 +1,10 @@
 """Talks with a GoAssist host over a WebSocket: says a WAV file, and keeps what is answered.
 
-    python docs/pcm_client.py https://127.0.0.1:8443 --token … question.wav answer.wav
+    python docs/pcm_client.py https://127.0.0.1:8443 --token … --fingerprint 2F:5D:… \\
+        question.wav answer.wav
 
-Needs aiohttp, numpy, soundfile and soxr. See pcm.md for the packets.
+Token and fingerprint are those of the host, which shows the latter: it stands in for a certificate
+authority. Needs aiohttp, numpy, soundfile and soxr. See pcm.md for the packets.
 """
 
 from __future__ import annotations
@@ -107,4 +109,13 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except aiohttp.ClientConnectorCertificateError:
+        raise SystemExit(
+            "the host's certificate is its own: pass the --fingerprint it shows"
+        ) from None
+    except aiohttp.ServerFingerprintMismatch:
+        raise SystemExit("this is not the host of that fingerprint") from None
+    except aiohttp.ClientError as error:
+        raise SystemExit(f"the host can not be reached: {error}") from None

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import segno
 from rich.console import Console
+from rich.markup import escape
 
 from goassist_desktop import hosting
 from goassist_desktop.app import GivenUp, loaded_engines
@@ -94,9 +95,11 @@ async def _serve(config: Config, place: hosting.Place, console: Console) -> None
 
 def _tell(serving: hosting.Serving, console: Console) -> None:
     local, *others = serving.urls
-    console.print(f"  In a browser of this machine: {serving.link(local)}", soft_wrap=True)
+    console.print(f"  In a browser of this machine: {escape(serving.link(local))}", soft_wrap=True)
     for url in others:
-        console.print(f"  From elsewhere:               {serving.link(url)}", soft_wrap=True)
+        console.print(
+            f"  From elsewhere:               {escape(serving.link(url))}", soft_wrap=True
+        )
     if others:
         _show_qr(serving.link(others[0]), console)
     console.print(f"  Pairing code: {grouped(serving.pairing.code)}  (good once, for 10 minutes)")
