@@ -1,6 +1,6 @@
 """Live graphs of the latencies, with the lines of the contract.
 
-Importing this imports pyqtgraph, which takes a quarter of a second: `latency` does so in a thread.
+Importing this imports pyqtgraph: see `latency.import_graphs`.
 """
 
 from __future__ import annotations

@@ -196,7 +196,9 @@ class LatencyPage(Page):
             self._refresh()
         self._arrange()
         if not self._turn_graphs and not self._unbuilt:
-            self._jobs.run(_import_graphs, self._graphs_come, kind="graphs")
+            import_graphs()
+            self._unbuilt = list(enumerate((*TURN_GRAPHS, *FRAME_GRAPHS)))
+            self._build_soon.start()
         self._timer.start()
         self._show_soon.start()
 
@@ -226,10 +228,6 @@ class LatencyPage(Page):
             graph.tick(values, now_s)
             if self._ticks % FIGURES_EVERY == 0:
                 graph.figure(values[-LATEST_FRAMES:])
-
-    def _graphs_come(self, _: None) -> None:
-        self._unbuilt = list(enumerate((*TURN_GRAPHS, *FRAME_GRAPHS)))
-        self._build_soon.start()
 
     def _build_one(self) -> None:
         """One at a time: each takes some ms."""
@@ -335,7 +333,9 @@ def _keep_room(cell: QWidget) -> None:
     cell.setSizePolicy(policy)
 
 
-def _import_graphs() -> None:
+def import_graphs() -> None:
+    """Takes a third of a second the first time. In Qt's thread only: pyqtgraph asks for every class
+    of Qt, and two threads that make PySide's classes at once crash the process."""
     importlib.import_module("goassist_desktop.ui.graphs")
 
 

@@ -30,7 +30,7 @@ from goassist_desktop.ui.bridge import Bridge
 from goassist_desktop.ui.ending import Ending, meanwhile
 from goassist_desktop.ui.felt_wrong import FeltWrong
 from goassist_desktop.ui.history import HistoryPage
-from goassist_desktop.ui.latency import LatencyPage
+from goassist_desktop.ui.latency import LatencyPage, import_graphs
 from goassist_desktop.ui.models import Downloads, ModelsPage
 from goassist_desktop.ui.ports import Assistant, AssistantEvent, Loading, Publish, Ready, Unable
 from goassist_desktop.ui.settings import BrokenConfigDialog, SettingsPage, SettingsServices
@@ -213,6 +213,7 @@ class Program(QObject):
         # While nobody talks, one after the other: each takes some 50 ms.
         for name in ("Settings", "Models", "History"):
             QTimer.singleShot(0, partial(self.window.make_view, name))
+        QTimer.singleShot(0, import_graphs)
 
     # -- what happens ----------------------------------------------------------------------------
 

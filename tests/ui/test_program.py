@@ -78,6 +78,7 @@ class Window:
 
     def __init__(self, card: VirtualCard | NoCard, monitor: Screen, models: Path) -> None:
         self.home = card.folder
+        self._monitor = monitor
         self._config = card.folder / "config.toml"
         self._config.write_text(CONFIG)
         state = card.folder / "state" / "goassist"
@@ -89,6 +90,7 @@ class Window:
             "GOASSIST_MODELS_DIR": str(models),
             "XDG_DATA_HOME": str(card.folder / "data"),
             "XDG_STATE_HOME": str(card.folder / "state"),
+            "PYTHONFAULTHANDLER": "1",  # where it crashes, `printed` shows it
         }
         self._environment = os.environ | card.environment | monitor.environment | settings
         self.process = self._start()
@@ -115,7 +117,9 @@ class Window:
         deadline = time.monotonic() + seconds
         while len(turns := self.turns()) < count:
             assert self.process.poll() is None, self.printed
-            assert time.monotonic() < deadline, f"only {turns}\n{self.printed}"
+            if time.monotonic() >= deadline:
+                seen = self._monitor.shot(SCREENS / "program-unanswered.png")
+                pytest.fail(f"only {turns}, see {seen.name}\n{self.printed}\n{self.log}")
             time.sleep(0.1)
         return turns
 
