@@ -45,6 +45,10 @@ class Screen:
             stdout=self._log,
             stderr=self._log,
         )
+        deadline = time.monotonic() + 20
+        while not self._run("xdotool", "get_desktop"):  # a window shown before it gets no keys
+            assert time.monotonic() < deadline, "openbox did not start"
+            time.sleep(0.05)
 
     def shot(self, path: Path) -> Path:
         """A picture of all of it, as PNG."""

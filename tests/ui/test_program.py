@@ -94,7 +94,7 @@ class Window:
         }
         self._environment = os.environ | card.environment | monitor.environment | settings
         self.process = self._start()
-        monitor.wait_for_window(TITLE)
+        monitor.do("windowactivate", "--sync", monitor.wait_for_window(TITLE))
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
