@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import wait
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,21 @@ from goassist_desktop.config import Config
 from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.engines import create
+from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import SessionEvent
 from goassist_desktop.pipeline.frames import Speech
 from goassist_desktop.pipeline.protocols import Endpoint, Engine, EngineInfo
 from goassist_desktop.pipeline.session import Session, SessionSettings
 from goassist_desktop.pipeline.turn import Phrase, TurnSettings
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
+from goassist_desktop.supply import offers
 from goassist_desktop.supply.offers import model_names
 
 STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
+LADDERS = {"recognition": "recogniser", "language_model": "model", "synthesis": "voice"}
+"""Stages where another engine goes on when the chosen one fails, and their place in Engines."""
+SERVERS: dict[str, Callable[[Config], Any]] = {}
+"""Language models that are another process: what each is made from."""
 LEAVE_S = 0.6
 """How long the engines may take to finish their steps when the program ends."""
 GIVE_UP_S = 0.05
@@ -77,45 +83,90 @@ def loaded_engines(
     Where the program is `ending` they are not closed: to end llama.cpp's server keeps all of Python
     waiting, for up to 0.7 s. Raises ModelMissing and EngineFailed.
     """
-    engines: dict[str, Any] = {
-        stage: create(
-            stage,
-            getattr(config.engines, stage),
-            weights.path(model),
-            threads=_threads(stage),
-        )
-        for stage, model in model_names(config).items()
-    }
-    if hasattr(engines["language_model"], "seats"):  # a SeatedModel
-        engines["language_model"].seats = seats
+    chosen = {stage: _chosen(config, stage) for stage in STAGES}
+    below = {stage: _spares(config, stage) for stage in LADDERS}
     faces = face_engines(config)
-    lanes = {name: ThreadLane(name) for name in (*STAGES, *faces)}
+    if hasattr(chosen["language_model"], "seats"):  # a SeatedModel
+        chosen["language_model"].seats = seats
+    lanes: list[tuple[Any, ThreadLane]] = []
+
+    def load(engine: Any, name: str) -> Future[None]:
+        lane = ThreadLane(name)
+        lanes.append((engine, lane))
+        return lane.submit(engine.load)
+
+    def hosted(engine: Any, below: Sequence[Any] = (), trouble: str = "") -> Hosted[Any]:
+        (lane,) = (lane for one, lane in lanes if one is engine)
+        return Hosted(engine, lane, tuple(hosted(one) for one in below), trouble)
+
     try:
-        loading = [lanes[stage].submit(engine.load) for stage, engine in engines.items()]
-        while wait(loading, GIVE_UP_S).not_done:
-            if given_up():
-                raise GivenUp
-        for loaded in loading:
-            loaded.result()
+        loading = {stage: load(engine, stage) for stage, engine in chosen.items()}
+        _await(loading.values(), given_up)
+        # These are not waited for, unless they are needed at once.
+        standing_by = {
+            stage: [load(one, f"spare {stage}") for one in below[stage]] for stage in LADDERS
+        }
+        trouble = {
+            stage: _replaced(loaded, standing_by.get(stage, []), given_up)
+            for stage, loaded in loading.items()
+        }
+        lanes += [(engine, ThreadLane(name)) for name, engine in faces.items()]
         yield Engines(
-            activity=engines["voice_activity"],
-            detector=Hosted(engines["turn_detection"], lanes["turn_detection"]),
-            recogniser=Hosted(engines["recognition"], lanes["recognition"]),
-            model=Hosted(engines["language_model"], lanes["language_model"]),
-            voice=Hosted(engines["synthesis"], lanes["synthesis"]),
-            face=tuple(Hosted(engine, lanes[name]) for name, engine in faces.items()),
+            activity=chosen["voice_activity"],
+            detector=hosted(chosen["turn_detection"]),
+            **{
+                field: hosted(chosen[stage], below[stage], trouble[stage])
+                for stage, field in LADDERS.items()
+            },
+            face=tuple(hosted(engine) for engine in faces.values()),
         )
     finally:
-        for lane in lanes.values():
+        for _, lane in lanes:
             lane.close()
         deadline = time.monotonic() + LEAVE_S
-        for name, lane in lanes.items():
+        for engine, lane in lanes:
             if ending():
-                _not_closed.append((engines | faces)[name])
+                _not_closed.append(engine)
             elif lane.ended(within_s=max(0.0, deadline - time.monotonic())):
-                (engines | faces)[name].close()
+                engine.close()
             else:
                 _at_work.append(lane)
+
+
+def _chosen(config: Config, stage: str) -> Any:
+    name = getattr(config.engines, stage)
+    if stage == "language_model" and name in SERVERS:
+        return create(stage, name, SERVERS[name](config), threads=1)
+    folder = weights.path(model_names(config)[stage])
+    return create(stage, name, folder, threads=_threads(stage))
+
+
+def _spares(config: Config, stage: str) -> list[Any]:
+    """Other engines of a stage whose models are here: they go on where the chosen one fails."""
+    return [
+        create(stage, model.engine, weights.path(model.name), threads=_threads(stage))
+        for model in offers.spares(config, stage)
+    ]
+
+
+def _replaced(
+    loaded: Future[None], spares: Sequence[Future[None]], given_up: Callable[[], bool]
+) -> str:
+    """Why an engine can not be used but another is there for it; empty where it can be used."""
+    error = loaded.exception()
+    if error is None:
+        return ""
+    if isinstance(error, GoAssistError):
+        _await(spares, given_up)
+        if any(spare.exception() is None for spare in spares):
+            return str(error)
+    raise error
+
+
+def _await(loading: Iterable[Future[None]], given_up: Callable[[], bool]) -> None:
+    while wait(loading, GIVE_UP_S).not_done:
+        if given_up():
+            raise GivenUp
 
 
 _at_work: list[ThreadLane] = []
@@ -147,9 +198,13 @@ def end(status: int) -> int:
 def engine_infos(engines: Engines) -> list[EngineInfo]:
     """What is in use, one entry per stage, in the order of the pipeline."""
     hosted = (engines.detector, engines.recogniser, engines.model, engines.voice)
-    in_use: list[Engine] = [engines.activity, *(h.engine for h in hosted)]
+    in_use: list[Engine] = [engines.activity, *(_working(one).engine for one in hosted)]
     in_use += [one.engine for one in engines.face[:1]]
     return [engine.info for engine in in_use]
+
+
+def _working(top: Hosted[Any]) -> Hosted[Any]:
+    return next((one for one in (top, *top.below) if not one.trouble), top)
 
 
 def unseen(config: Config) -> Config:

@@ -199,7 +199,8 @@ def on_virtual_time(engines: Engines, charge: Charge) -> Engines:
     processor = asyncio.Lock()
 
     def hosted(one: Hosted[Any]) -> Hosted[Any]:
-        return Hosted(one.engine, VirtualLane(charge, processor))
+        below = tuple(hosted(other) for other in one.below)
+        return Hosted(one.engine, VirtualLane(charge, processor), below, one.trouble)
 
     return dataclasses.replace(
         engines,

@@ -26,7 +26,9 @@ class Screen:
         self._log = (folder / "screen.log").open("w")
         self._server = subprocess.Popen(
             [
-                *["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp"],
+                # Without -noreset it begins anew whenever its last client leaves, and who comes in
+                # that moment, as openbox did now and then, is turned away.
+                *["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp", "-noreset"],
                 *["-screen", "0", f"{width}x{height}x24", "+extension", "GLX"],
             ],
             pass_fds=[writing],
@@ -46,8 +48,9 @@ class Screen:
             stderr=self._log,
         )
         deadline = time.monotonic() + 20
-        while not self._run("xdotool", "get_desktop"):  # a window shown before it gets no keys
-            assert time.monotonic() < deadline, "openbox did not start"
+        while int(self._run("xdotool", "get_num_desktops") or 0) == 0:
+            # A window that is shown before it gets no keys.
+            assert time.monotonic() < deadline, (folder / "screen.log").read_text()
             time.sleep(0.05)
 
     def shot(self, path: Path) -> Path:

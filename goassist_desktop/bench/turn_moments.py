@@ -19,11 +19,13 @@ import psutil
 from goassist_desktop import virtual_time, weights
 from goassist_desktop.bench.turns_corpus import RecordedTurn
 from goassist_desktop.config import Config
+from goassist_desktop.pipeline.clock import SampleClock
 from goassist_desktop.pipeline.ears import Ears
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.engines import create
 from goassist_desktop.pipeline.events import EarsEvent, SpeechPaused, SpeechStarted, WorkFailed
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ
+from goassist_desktop.pipeline.ladder import Ladder
 from goassist_desktop.pipeline.protocols import Recogniser, TurnDetector, VoiceActivity
 from goassist_desktop.pipeline.workers import Hosted
 from goassist_desktop.supply.offers import model_names
@@ -180,7 +182,7 @@ async def _listen(turn: RecordedTurn, engines: Hearing) -> list[Moment]:
     ears = Ears(
         engines.activity,
         Hosted(engines.detector, detector),
-        Hosted(engines.recogniser, recogniser),
+        Ladder(Hosted(engines.recogniser, recogniser), SampleClock(), lambda notice: None),
         policy,
         policy.tell,
     )

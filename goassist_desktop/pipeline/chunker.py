@@ -70,6 +70,12 @@ class Chunker:
             self._text += char
         return clauses
 
+    def drop_partial_word(self) -> int:
+        """Forget the letters of a word that may go on; how many they were. No clause holds them."""
+        before = len(self._text)
+        self._text = re.sub(r"\S+\Z", "", self._text)
+        return before - len(self._text)
+
     def finish(self) -> list[str]:
         """What is left, if anything; without a word in it only where the whole reply has none
         or ends in symbols. The chunker is then ready for another reply."""

@@ -26,6 +26,7 @@ from goassist_desktop.pipeline.events import (
     WorkFailed,
 )
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples
+from goassist_desktop.pipeline.ladder import Ladder
 from goassist_desktop.pipeline.onset import Heard, Onset
 from goassist_desktop.pipeline.protocols import Recogniser, TurnDetector, VoiceActivity
 from goassist_desktop.pipeline.workers import Hosted
@@ -157,7 +158,7 @@ class Ears:
         self,
         activity: VoiceActivity,
         detector: Hosted[TurnDetector],
-        recogniser: Hosted[Recogniser],
+        recogniser: Ladder[Recogniser],
         policy: EndOfTurn,
         tell: Callable[[EarsEvent], None],
         capture_delay_ms: float = 0.0,
@@ -373,7 +374,7 @@ class Ears:
                 cut = start + LONGEST_MS * MS
                 cut = self._quietest(cut - 4000 * MS, cut)
             audio = self._memory.read(start, cut)
-            heard = await self._recogniser.lane.run(self._recogniser.engine.transcribe, audio)
+            heard = await self._recogniser.run(lambda engine: engine.transcribe, audio)
             texts.append(heard.text)
             start = cut
         return " ".join(text for text in texts if text)

@@ -87,6 +87,8 @@ class LanguageModel(Engine, Protocol):
     ) -> Iterator[str]:
         """Pieces of the answer as they are made. Closing the iterator stops the generation.
 
+        A last message of the assistant's is the beginning of the answer: what follows it is made.
+
         The longest prefix shared with the previous call is served from the model's cache.
         """
 

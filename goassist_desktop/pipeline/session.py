@@ -38,6 +38,7 @@ from goassist_desktop.pipeline.evidence import Evidence, is_stop
 from goassist_desktop.pipeline.face import Face
 from goassist_desktop.pipeline.frames import Message, Samples, Speech
 from goassist_desktop.pipeline.history import History
+from goassist_desktop.pipeline.ladder import Ladder, speech_of
 from goassist_desktop.pipeline.microphone import Switch
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.resampling import at_rate, joined
@@ -173,7 +174,10 @@ class Session:
         self.clock = SampleClock()
         self.speculation = Speculation()
         self._endpoint = endpoint
-        self._engines = engines
+        self._model = Ladder(engines.model, self.clock, publish)
+        self._voice = Ladder(engines.voice, self.clock, publish)
+        self._recogniser = Ladder(engines.recogniser, self.clock, publish)
+        self._ladders = (self._model, self._voice, self._recogniser)
         self._settings = settings
         self._publish = publish
         self._history = History(settings.system_prompt)
@@ -190,7 +194,7 @@ class Session:
         self._ears = Ears(
             engines.activity,
             engines.detector,
-            engines.recogniser,
+            self._recogniser,
             settings.end_of_turn,
             self._inbox.put_nowait,
             endpoint.capture_delay_ms,
@@ -241,6 +245,8 @@ class Session:
                 for reader in self._readers:
                     reader.put_nowait(None)
                 self._endpoint.stop()
+                for ladder in self._ladders:
+                    ladder.close()
                 await self._ears.close()
                 if self._background:
                     await asyncio.wait(self._background, timeout=CLOSE_S)
@@ -376,6 +382,8 @@ class Session:
             self._switch()
             self._ears.finish()
         self.face.watch()
+        for ladder in self._ladders:
+            ladder.mend()
         if self._over_us.waited(self.clock.now_ms) and not self._ears.hearing:
             self._over_us.wait_no_more()
             self._inbox.put_nowait(_NothingSaid())
@@ -401,22 +409,25 @@ class Session:
 
         The prompt takes a second at most, and to say something takes longer: it is not waited for.
         """
+        for ladder in self._ladders:
+            ladder.start()
         self._prefill()
-        voice, rate = self._engines.voice, self._speaker.rate_hz
+        rate = self._speaker.rate_hz
         for phrase in Phrase:
             if phrase in self._phrases:
                 continue
-            said = voice.lane.stream(voice.engine.speak, str(phrase))
-            self._phrases[phrase] = at_rate(joined([piece async for piece in said]), rate)
+            said = [at_rate(piece, rate) async for piece in speech_of(self._voice, phrase)]
+            self._phrases[phrase] = joined(said)
         self._in_background(self.face.prepare())
 
     def _prefill(self, words: str = "") -> None:
         """Have the model read the conversation, and the user's words so far, in advance."""
-        model = self._engines.model
         messages = self._history.messages()
         if words:
             messages.append(Message("user", f"{self._unanswered} {words}".strip()))
-        self._prefilling = self._in_background(model.lane.run(model.engine.prefill, messages))
+        self._prefilling = self._in_background(
+            self._model.ask(lambda engine: engine.prefill, messages)
+        )
 
     def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Future[None]:
         task = asyncio.ensure_future(work)
@@ -697,7 +708,8 @@ class Session:
         self._turn = Turn(
             self._turns_begun,
             f"{self._unanswered} {question.text}".strip() if question.text else "",
-            engines=self._engines,
+            model=self._model,
+            voice=self._voice,
             history=self._history,
             speaker=self._speaker,
             clock=self.clock,

@@ -18,12 +18,13 @@ from goassist_desktop.pipeline.clock import INTERVALS, Marks, SampleClock
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import BargeIn, Outcome, TurnClosed
 from goassist_desktop.pipeline.face import Face
-from goassist_desktop.pipeline.frames import Speech
+from goassist_desktop.pipeline.frames import Message, Speech
 from goassist_desktop.pipeline.history import History
+from goassist_desktop.pipeline.ladder import Ladder, speech_of
+from goassist_desktop.pipeline.protocols import LanguageModel, Synthesiser
 from goassist_desktop.pipeline.resampling import at_rate
 from goassist_desktop.pipeline.speaker import Progress, Speaker
 from goassist_desktop.pipeline.speech_text import Token, heard_written, speakable
-from goassist_desktop.pipeline.workers import Engines
 
 LEAD_S = 15.0
 """Speech is made at most this much ahead of the loudspeaker."""
@@ -71,7 +72,8 @@ class Turn:
         turn_id: int,
         user_text: str,
         *,
-        engines: Engines,
+        model: Ladder[LanguageModel],
+        voice: Ladder[Synthesiser],
         history: History,
         speaker: Speaker,
         clock: SampleClock,
@@ -97,7 +99,8 @@ class Turn:
         """Silence inside the reply, because the next of it came too late."""
         self.outcome: Outcome = "completed"
         self.reason = ""
-        self._engines = engines
+        self._model = model
+        self._voice = voice
         self._history = history
         self._speaker = speaker
         self._clock = clock
@@ -108,6 +111,7 @@ class Turn:
         self._clauses: list[_Clause] = []
         self._words = 0
         self._heard_words = 0
+        self._read = 0  # letters of the answer that the reader has
         self._spoken: asyncio.Queue[Speech | None] = asyncio.Queue()  # bounded by LEAD_S
         self._audible = asyncio.Event()
         self._played = asyncio.Event()
@@ -239,41 +243,83 @@ class Turn:
         clauses.put_nowait(None)
 
     async def _answer(self, clauses: asyncio.Queue[str | Phrase | None]) -> None:
-        settings, model = self._settings, self._engines.model
+        settings, model = self._settings, self._model
         async with asyncio.timeout(settings.stall_s):
             prompt = await self._history.prompt(
                 self.user_text,
-                lambda messages: model.lane.run(model.engine.count_tokens, messages),
-                min(settings.context_tokens, model.engine.context_tokens) - settings.max_tokens,
+                lambda messages: model.ask(lambda engine: engine.count_tokens, messages),
+                min(settings.context_tokens, model.current.engine.context_tokens)
+                - settings.max_tokens,
             )
         if prompt is None:
             self.outcome, self.reason = "refused", "longer than the model's context"
             clauses.put_nowait(Phrase.TOO_LONG)
             return
         chunker = Chunker()
-        pieces = model.lane.stream(
-            model.engine.reply,
-            prompt,
+        while not await self._answered(prompt, chunker, clauses):
+            # Another engine goes on behind the last whole word.
+            dropped = chunker.drop_partial_word()
+            self.reply_text = self.reply_text[: len(self.reply_text) - dropped]
+        for clause in chunker.finish():
+            self._hand_over(clause, clauses)
+        if self.reader is not None:
+            self._read_on(len(self.reply_text))
+
+    async def _answered(
+        self, prompt: list[Message], chunker: Chunker, clauses: asyncio.Queue[str | Phrase | None]
+    ) -> bool:
+        """Whether the model in use brought the answer to its end; if not, another is in use now."""
+        settings, rung = self._settings, self._model.current
+        begun = [Message("assistant", self.reply_text)] if self.reply_text.strip() else []
+        pieces = rung.lane.stream(
+            rung.engine.reply,
+            [*prompt, *begun],
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             seed=settings.seed,
         )
-        async with aclosing(pieces):
-            while True:
-                async with asyncio.timeout(settings.stall_s):
-                    piece = await anext(pieces, None)
-                if piece is None:
-                    break
-                if not piece:
-                    continue  # a sign of life while a long prompt is read
-                self.marks.set(mark.FIRST_TOKEN, self._clock.now_ms)
-                self.reply_text += piece
-                if self.reader is not None:
-                    self.reader.put_nowait(piece)
-                for clause in chunker.push(piece):
-                    self._hand_over(clause, clauses)
-        for clause in chunker.finish():
+        patience_s = settings.stall_s if self._model.last else settings.stall_s / 2
+        goes_on = bool(begun)
+        try:
+            async with aclosing(pieces):
+                while True:
+                    async with asyncio.timeout(patience_s):
+                        piece = await anext(pieces, None)
+                    if piece is None:
+                        break
+                    if goes_on:
+                        piece = piece.lstrip()
+                    if not piece:
+                        continue  # a sign of life while a long prompt is read
+                    goes_on = False
+                    self._take(piece, chunker, clauses)
+        except TimeoutError:
+            if not self._model.gave_up(rung, f"no word for {patience_s:g} s"):
+                raise
+            return False
+        except EngineFailed as error:
+            if not self._model.gave_up(rung, str(error)):
+                raise
+            return False
+        self._model.worked(rung)
+        return True
+
+    def _take(
+        self, piece: str, chunker: Chunker, clauses: asyncio.Queue[str | Phrase | None]
+    ) -> None:
+        self.marks.set(mark.FIRST_TOKEN, self._clock.now_ms)
+        self.reply_text += piece
+        if self.reader is not None:
+            self._read_on(max(self.reply_text.rfind(" "), self.reply_text.rfind("\n")) + 1)
+        for clause in chunker.push(piece):
             self._hand_over(clause, clauses)
+
+    def _read_on(self, end: int) -> None:
+        """Give the reader the answer up to here: whole words, as the last one may be taken back."""
+        assert self.reader is not None
+        if end > self._read:
+            self.reader.put_nowait(self.reply_text[self._read : end])
+            self._read = end
 
     def _recite(self, text: str, clauses: asyncio.Queue[str | Phrase | None]) -> None:
         self.reply_text = text
@@ -298,9 +344,8 @@ class Turn:
             text = " ".join(token.spoken for token in tokens if token.spoken)
             if not text:
                 continue
-            voice = self._engines.voice
             try:
-                async with aclosing(voice.lane.stream(voice.engine.speak, text)) as pieces:
+                async with aclosing(speech_of(self._voice, text)) as pieces:
                     async for speech in pieces:
                         await self._push(speech)
             except EngineFailed as error:

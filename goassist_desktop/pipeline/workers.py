@@ -51,6 +51,10 @@ class Hosted(Generic[E]):
 
     engine: E
     lane: Lane
+    below: tuple[Hosted[E], ...] = ()
+    """Those that take over when it fails, best first."""
+    trouble: str = ""
+    """Why it could not be loaded; empty: it was."""
 
 
 @dataclass(frozen=True, slots=True)

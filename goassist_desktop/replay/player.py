@@ -24,7 +24,7 @@ from goassist_desktop.replay.compare import changed, difference
 from goassist_desktop.replay.journal import APART_S
 from goassist_desktop.replay.reading import Call, Over, Recording, Taken
 from goassist_desktop.replay.replayed_endpoint import ReplayedEndpoint
-from goassist_desktop.replay.replayed_engines import ReplayedActivity, ReplayedLane, nobody
+from goassist_desktop.replay.replayed_engines import ReplayedActivity, ReplayedLane, absent, nobody
 from goassist_desktop.replay.values import described, event_value
 
 Publish = Callable[[SessionEvent], None]
@@ -145,12 +145,21 @@ class Player:
     # -- the engines -----------------------------------------------------------------------------
 
     def _stand_ins(self) -> Engines:
-        real: Any = self._engines or nobody(self._recording.header)
+        header = self._recording.header
+        real: Any = self._engines or nobody(header)
+
+        def lane(stage: str, *, real: bool) -> ReplayedLane:
+            return ReplayedLane(self, stage, asked_again=self._engines is not None and real)
 
         def hosted(stage: str, one: Hosted[Any]) -> Hosted[Any]:
-            return Hosted(
-                one.engine, ReplayedLane(self, stage, asked_again=self._engines is not None)
+            """With those below it then, though perhaps not now."""
+            rungs = header.get("ladders", {}).get(stage, [["", ""]])
+            now = {other.engine.info.name: other.engine for other in one.below}
+            below = tuple(
+                Hosted(now.get(name) or absent(name), lane(stage, real=name in now), (), trouble)
+                for name, trouble in rungs[1:]
             )
+            return Hosted(one.engine, lane(stage, real=True), below, rungs[0][1])
 
         activity: Any = ReplayedActivity(self, real.activity)
         return Engines(

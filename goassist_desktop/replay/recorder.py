@@ -86,6 +86,7 @@ def recording(
         return
     heads = {
         "context_tokens": engines.model.engine.context_tokens,
+        "ladders": {stage: _rungs(one) for stage, one in _laddered(engines).items()},
         "frame_samples": engines.activity.open().frame_samples,
         "rate_hz": endpoint.rate_hz,
         "capture_delay_ms": endpoint.capture_delay_ms,
@@ -97,6 +98,19 @@ def recording(
         yield Surroundings(
             recorder.engines(engines), recorder.endpoint(endpoint), recorder.publish, recorder
         )
+
+
+def _laddered(engines: Engines) -> dict[str, Hosted[Any]]:
+    return {
+        "recognition": engines.recogniser,
+        "language_model": engines.model,
+        "synthesis": engines.voice,
+    }
+
+
+def _rungs(top: Hosted[Any]) -> list[list[str]]:
+    """Name and trouble of each engine of a stage, best first."""
+    return [[one.engine.info.name, one.trouble] for one in (top, *top.below)]
 
 
 class Recorder:
@@ -112,7 +126,8 @@ class Recorder:
 
     def engines(self, engines: Engines) -> Engines:
         def hosted(stage: str, one: Hosted[Any]) -> Hosted[Any]:
-            return Hosted(one.engine, RecordedLane(self, stage, one.lane))
+            below = tuple(hosted(stage, other) for other in one.below)
+            return Hosted(one.engine, RecordedLane(self, stage, one.lane), below, one.trouble)
 
         activity: Any = RecordedActivity(engines.activity, self.journal)
         return Engines(

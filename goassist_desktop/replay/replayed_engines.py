@@ -99,9 +99,22 @@ class _Methods(SimpleNamespace):
         return SimpleNamespace(__name__=name)
 
 
+def absent(name: str, **attributes: Any) -> Any:
+    """An engine of this name that is not there."""
+    return _Methods(info=SimpleNamespace(name=name), **attributes)
+
+
 def nobody(header: dict[str, Any]) -> SimpleNamespace:
     """Engines that are not there."""
-    hosted = SimpleNamespace(engine=_Methods(context_tokens=header["context_tokens"]))
+
+    def top(stage: str, **attributes: Any) -> SimpleNamespace:
+        [[name, _], *_] = header.get("ladders", {}).get(stage, [["", ""]])
+        return SimpleNamespace(engine=absent(name, **attributes), below=(), trouble="")
+
     return SimpleNamespace(
-        activity=None, detector=hosted, recogniser=hosted, model=hosted, voice=hosted
+        activity=None,
+        detector=top("turn_detection"),
+        recogniser=top("recognition"),
+        model=top("language_model", context_tokens=header["context_tokens"]),
+        voice=top("synthesis"),
     )

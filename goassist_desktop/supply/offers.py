@@ -60,18 +60,36 @@ class Offer:
 
 
 def model_names(config: Config) -> dict[str, str]:
-    """Stage -> model: the chosen one, else the profile's, else the first the engine can read."""
-    known = manifest.load()
+    """Stage -> model: the chosen one, else the profile's, else the first the engine can read. A
+    stage whose engine has its model elsewhere, as a server has, is not in it."""
     profile = {model.stage: model for model in weights.profile(config.profile)}
     names = {}
-    for stage, usual in profile.items():
+    for stage in profile:
         engine = getattr(config.engines, stage)
-        chosen = getattr(config.models, stage, "")
-        if not chosen and usual.engine != engine:
-            able = (m.name for m in known.models.values() if (m.stage, m.engine) == (stage, engine))
-            chosen = next(able, "")
-        names[stage] = chosen or usual.name
+        name = getattr(config.models, stage, "") or _usual(profile[stage], engine)
+        if name:
+            names[stage] = name
     return names
+
+
+def _usual(usual: Model, engine: str) -> str:
+    """The profile's model of a stage, or the first that another engine can read; "" for none."""
+    if usual.engine == engine:
+        return usual.name
+    known = manifest.load().models.values()
+    return next((m.name for m in known if (m.stage, m.engine) == (usual.stage, engine)), "")
+
+
+def spares(config: Config, stage: str) -> list[Model]:
+    """Models of other engines than the chosen one that are here, one an engine, the profile's
+    first: what may take over where the chosen engine fails."""
+    [usual] = (model for model in weights.profile(config.profile) if model.stage == stage)
+    known = [usual, *(model for model in manifest.load().models.values() if model.stage == stage)]
+    found: dict[str, Model] = {}
+    for model in known:
+        if model.engine != getattr(config.engines, stage) and state(model)[0] == "here":
+            found.setdefault(model.engine, model)
+    return list(found.values())
 
 
 def using(config: Config, name: str) -> dict[str, str]:

@@ -45,7 +45,7 @@ def talk(tmp_path: Path) -> Iterator[Conversation]:
 
 @contextmanager
 def held(talk: Conversation, kept: KeptSession, config: Config = CONFIG) -> Iterator[None]:
-    surroundings = (talk.session._engines, talk.endpoint, talk.events.append)
+    surroundings = (talk.engines, talk.endpoint, talk.events.append)
     with kept.recorded(config, *surroundings) as made_of:
         talk.session = make_session(config, made_of.engines, made_of.endpoint, made_of.publish)
         yield

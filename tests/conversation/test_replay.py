@@ -55,7 +55,7 @@ def answer(text: str) -> str:
 @contextmanager
 def recorded(talk: Conversation, folder: Path) -> Iterator[Surroundings]:
     """Have a conversation recorded, with the settings of CONFIG."""
-    surroundings = (talk.session._engines, talk.endpoint, talk.events.append)
+    surroundings = (talk.engines, talk.endpoint, talk.events.append)
     with recording(folder, {"config": asdict(CONFIG)}, *surroundings) as made_of:
         talk.session = make_session(CONFIG, made_of.engines, made_of.endpoint, made_of.publish)
         yield made_of

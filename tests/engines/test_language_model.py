@@ -382,3 +382,10 @@ def test_a_server_that_says_nothing_is_a_failure(
         silent.listen()
         with pytest.raises(EngineFailed, match="connection lost: timed out"):
             model.read([1, 2, 3], seat=0)
+
+
+def test_goes_on_with_what_was_begun(engine: LlamaCpp) -> None:
+    begun = Message("assistant", "The capital of France, as everybody knows, is the city of")
+    text = ask(engine, SYSTEM, CAPITAL, begun)
+    assert text.split()[0].strip(".,") == "Paris"
+    assert "capital of France, as" not in text

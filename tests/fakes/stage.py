@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import soundfile
 
@@ -43,6 +44,11 @@ class PlainPolicy(EndOfTurn):
         return 200 if probability >= 0.5 else 1000
 
 
+def _hosted(engine: Any, spares: Sequence[Any]) -> Hosted[Any]:
+    below = tuple(Hosted(one, VirtualLane()) for one in spares if one.stage == engine.stage)
+    return Hosted(engine, VirtualLane(), below)
+
+
 class Conversation:
     """Say things to it, let time pass, and look at what came out of the loudspeaker."""
 
@@ -53,7 +59,10 @@ class Conversation:
         max_tokens: int = 200,
         context_tokens: int = 8192,
         face: Sequence[FaceEngine] = (),
+        spares: Sequence[Any] = (),
     ) -> None:
+        """`spares`: engines of tones that take over where one of the first breaks."""
+
         self.model = ScriptedModel(answer)
         self.voice = ToneVoice()
         self.recogniser = ToneRecogniser()
@@ -64,12 +73,12 @@ class Conversation:
         )
         self.activity = LoudnessActivity()
         self.detector = WordDetector()
-        engines = Engines(
+        self.engines = Engines(
             activity=self.activity,
             detector=Hosted(self.detector, VirtualLane()),
-            recogniser=Hosted(self.recogniser, VirtualLane()),
-            model=Hosted(self.model, VirtualLane()),
-            voice=Hosted(self.voice, VirtualLane()),
+            recogniser=_hosted(self.recogniser, spares),
+            model=_hosted(self.model, spares),
+            voice=_hosted(self.voice, spares),
             face=tuple(Hosted(engine, VirtualLane()) for engine in face),
         )
         settings = SessionSettings(
@@ -83,7 +92,7 @@ class Conversation:
             ),
             end_of_turn=PlainPolicy(),
         )
-        self.session = Session(self.endpoint, engines, settings, self.events.append)
+        self.session = Session(self.endpoint, self.engines, settings, self.events.append)
         self._running: asyncio.Task[None] | None = None
 
     @asynccontextmanager

@@ -182,12 +182,16 @@ class ScriptedModel(_Tones):
     ) -> Iterator[str]:
         self.asked.append(list(messages))
         self.open_replies += 1
+        *_, asked = (message for message in messages if message.role == "user")
+        begun = messages[-1].text.split() if messages[-1].role == "assistant" else []
+        words = self.answer(asked.text).split()
+        assert words[: len(begun)] == begun, "it is to go on with another answer than its own"
         try:
-            for index, word in enumerate(self.answer(messages[-1].text).split()[:max_tokens]):
+            for index, word in enumerate(words[len(begun) :][:max_tokens]):
                 if index == self.fail_after:
                     raise EngineFailed("the model broke")
                 self.made += 1
-                yield f"{' ' if index else ''}{word}"
+                yield f"{' ' if begun or index else ''}{word}"
         finally:
             self.open_replies -= 1
 

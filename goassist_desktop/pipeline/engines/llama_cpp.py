@@ -150,7 +150,8 @@ class LlamaCpp:
         if max_tokens < 1:
             raise ValueError(f"max_tokens is {max_tokens}, must be at least 1")
         runtime = self._loaded()
-        prompt = self._tokens(messages)
+        begun = messages[-1].role == "assistant"
+        prompt = self._tokens(messages, open_turn=begun)
         self._check_length(prompt)
         self._end_reply(seat)
         self._replies[seat] = reply = runtime.generate(
