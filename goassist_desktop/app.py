@@ -88,7 +88,7 @@ def loaded_engines(
     faces = face_engines(config)
     if hasattr(chosen["language_model"], "seats"):  # a SeatedModel
         chosen["language_model"].seats = seats
-    lanes: list[tuple[Any, ThreadLane]] = []
+    lanes = [(engine, ThreadLane(name)) for name, engine in faces.items()]
 
     def load(engine: Any, name: str) -> Future[None]:
         lane = ThreadLane(name)
@@ -110,7 +110,6 @@ def loaded_engines(
             stage: _replaced(loaded, standing_by.get(stage, []), given_up)
             for stage, loaded in loading.items()
         }
-        lanes += [(engine, ThreadLane(name)) for name, engine in faces.items()]
         yield Engines(
             activity=chosen["voice_activity"],
             detector=hosted(chosen["turn_detection"]),
