@@ -15,11 +15,13 @@ from typing import Any
 
 import psutil
 
-from goassist_desktop import live_link, shipped, weights
+from goassist_desktop import live_link, log_file, shipped, weights
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.engines import create
+from goassist_desktop.pipeline.engines.openai_server import Server
+from goassist_desktop.pipeline.engines.vllm import Served
 from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import SessionEvent
 from goassist_desktop.pipeline.frames import Speech
@@ -33,7 +35,17 @@ from goassist_desktop.supply.offers import model_names
 STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
 LADDERS = {"recognition": "recogniser", "language_model": "model", "synthesis": "voice"}
 """Stages where another engine goes on when the chosen one fails, and their place in Engines."""
-SERVERS: dict[str, Callable[[Config], Any]] = {}
+SERVERS: dict[str, Callable[[Config], object]] = {
+    "openai-server": lambda config: Server(
+        config.language_server.url, config.language_server.model, config.language_server.key
+    ),
+    "vllm": lambda config: Served(
+        config.vllm.model,
+        config.vllm.gpu_share,
+        log_file.folder() / "vllm.log",
+        config.vllm.program,
+    ),
+}
 """Language models that are another process: what each is made from."""
 LEAVE_S = 0.6
 """How long the engines may take to finish their steps when the program ends."""
@@ -101,7 +113,12 @@ def loaded_engines(
 
     try:
         loading = {stage: load(engine, stage) for stage, engine in chosen.items()}
-        _await(loading.values(), given_up)
+        waited_for = [
+            loaded
+            for stage, loaded in loading.items()
+            if not (below.get(stage) and getattr(chosen[stage], "starts_slowly", False))
+        ]
+        _await(waited_for, given_up)
         # These are not waited for, unless they are needed at once.
         standing_by = {
             stage: [load(one, f"spare {stage}") for one in below[stage]] for stage in LADDERS
@@ -152,14 +169,15 @@ def _replaced(
     loaded: Future[None], spares: Sequence[Future[None]], given_up: Callable[[], bool]
 ) -> str:
     """Why an engine can not be used but another is there for it; empty where it can be used."""
-    error = loaded.exception()
-    if error is None:
+    if loaded.done() and loaded.exception() is None:
         return ""
-    if isinstance(error, GoAssistError):
+    if not loaded.done() or isinstance(loaded.exception(), GoAssistError):
         _await(spares, given_up)
         if any(spare.exception() is None for spare in spares):
-            return str(error)
-    raise error
+            return str(loaded.exception()) if loaded.done() else "it is being started"
+        _await([loaded], given_up)
+    loaded.result()
+    return ""
 
 
 def _await(loading: Iterable[Future[None]], given_up: Callable[[], bool]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -58,6 +59,16 @@ def _ice_url(schemes: str) -> Callable[[str, str], None]:
     return check
 
 
+def _url(text: str, key: str) -> None:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ConfigError(f"{key} = {text!r}: must be such as http://localhost:8000/v1, or empty")
+    try:
+        parts.port  # noqa: B018 - raises for one that is none
+    except ValueError as error:
+        raise ConfigError(f"{key} = {text!r}: {error}") from error
+
+
 def _word(text: str, key: str) -> None:
     try:
         meant_for(text, "")
@@ -98,6 +109,29 @@ class ModelChoice:
 
     recognition: str = _setting("", among=("", *_models("recognition")))
     language_model: str = _setting("", among=("", *_models("language_model")))
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageServer:
+    """For engines.language_model = "openai-server"."""
+
+    url: str = _setting("", form=_url)
+    """Where a server speaks as OpenAI's does: vLLM, SGLang, llama-server, Ollama …"""
+    model: str = _setting("")
+    """By its name there; empty: the first of its list."""
+    key: str = _setting("")
+
+
+@dataclass(frozen=True, slots=True)
+class VllmSettings:
+    """For engines.language_model = "vllm", which this program starts itself."""
+
+    model: str = _setting("Qwen/Qwen2.5-7B-Instruct")
+    """A repository of the hub, or a folder."""
+    program: str = _setting("vllm")
+    """Where vLLM is installed: a name, or the path to it in an environment of its own."""
+    gpu_share: float = _setting(0.6, low=0.1, high=0.95)
+    """Of the GPU's memory; the other engines and 4 GB need the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +244,8 @@ class Config:
     """Which models are used: see `goassist models list`."""
     engines: EngineChoice = field(default_factory=EngineChoice)
     models: ModelChoice = field(default_factory=ModelChoice)
+    language_server: LanguageServer = field(default_factory=LanguageServer)
+    vllm: VllmSettings = field(default_factory=VllmSettings)
     audio: Audio = field(default_factory=Audio)
     reply: Reply = field(default_factory=Reply)
     turn_taking: TurnTaking = field(default_factory=TurnTaking)
@@ -376,6 +412,8 @@ def built(chosen: Mapping[str, Any]) -> Config:
         **{k: v for k, v in chosen.items() if "." not in k},
         engines=EngineChoice(**of("engines")),
         models=ModelChoice(**of("models")),
+        language_server=LanguageServer(**of("language_server")),
+        vllm=VllmSettings(**of("vllm")),
         audio=Audio(**of("audio")),
         reply=Reply(**of("reply")),
         turn_taking=TurnTaking(**of("turn_taking")),
@@ -391,6 +429,11 @@ def built(chosen: Mapping[str, Any]) -> Config:
         raise ConfigError(
             f"reply.max_tokens = {reply.max_tokens}: must be at most half of "
             f"reply.context_tokens = {reply.context_tokens}, which holds the conversation too"
+        )
+    if config.engines.language_model == "openai-server" and not config.language_server.url:
+        raise ConfigError(
+            "engines.language_model = 'openai-server': needs the address of the server in "
+            "language_server.url"
         )
     for spec in fields(ModelChoice):
         name, engine = getattr(config.models, spec.name), getattr(config.engines, spec.name)

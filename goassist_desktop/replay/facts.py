@@ -29,9 +29,18 @@ def facts(config: Config) -> dict[str, Any]:
     return {
         "program": version("goassist-desktop"),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": asdict(replace(config, kiosk=replace(config.kiosk, pin=""))),  # for strangers
+        "config": asdict(_for_strangers(config)),
         "models": models(config),
     }
+
+
+def _for_strangers(config: Config) -> Config:
+    return replace(
+        config,
+        kiosk=replace(config.kiosk, pin=""),
+        host=replace(config.host, token="", turn_password=""),
+        language_server=replace(config.language_server, key=""),
+    )
 
 
 def models(config: Config) -> dict[str, dict[str, Any]]:

@@ -7,15 +7,23 @@ from pathlib import Path
 import pytest
 
 from goassist_desktop.pipeline.engines import REGISTRY, create
+from goassist_desktop.pipeline.engines.openai_server import Server
+from goassist_desktop.pipeline.engines.vllm import Served
 from goassist_desktop.pipeline.errors import ConfigError
+
+
+SOURCES = {
+    "audio2face-service": "localhost:52000",
+    "openai-server": Server("http://localhost:8000/v1"),
+    "vllm": Served("Qwen/Qwen2.5-7B-Instruct", 0.5, Path("nowhere") / "vllm.log"),
+}
 
 
 @pytest.mark.parametrize(
     ("stage", "name"), [(stage, name) for stage, names in REGISTRY.items() for name in names]
 )
 def test_every_engine_can_be_made_and_says_what_it_is(stage: str, name: str) -> None:
-    source = "localhost:52000" if name.endswith("-service") else Path("nowhere")
-    info = create(stage, name, source, threads=1).info
+    info = create(stage, name, SOURCES.get(name, Path("nowhere")), threads=1).info
     assert (info.stage, info.name) == (stage, name)
     assert info.licence
     assert not info.stand_in

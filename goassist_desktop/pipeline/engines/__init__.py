@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from goassist_desktop.pipeline.errors import ConfigError
@@ -23,7 +22,11 @@ REGISTRY: dict[str, dict[str, str]] = {
         "whisper": f"{_HERE}.whisper:Whisper",
         "moonshine": f"{_HERE}.moonshine:Moonshine",
     },
-    "language_model": {"llama-cpp": f"{_HERE}.llama_cpp:LlamaCpp"},
+    "language_model": {
+        "llama-cpp": f"{_HERE}.llama_cpp:LlamaCpp",
+        "openai-server": f"{_HERE}.openai_server:OpenAIServer",
+        "vllm": f"{_HERE}.vllm:Vllm",
+    },
     "synthesis": {"hibari": f"{_HERE}.hibari:HibariVoice"},
     "face": {
         "lipsync": f"{_HERE}.lipsync:LipSync",
@@ -35,8 +38,9 @@ REGISTRY: dict[str, dict[str, str]] = {
 """stage -> name -> "module:Class"."""
 
 
-def create(stage: str, name: str, source: Path | str, *, threads: int) -> Any:
-    """The engine `name` of `stage`, not yet loaded. `source`: its files' folder, or an address.
+def create(stage: str, name: str, source: Any, *, threads: int) -> Any:
+    """The engine `name` of `stage`, not yet loaded. `source`: the folder of its files, or where
+    else its model is, as its constructor says.
 
     What comes back meets the stage's Protocol. Raises ConfigError naming what is allowed.
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from goassist_desktop import config as settings
 from goassist_desktop import weights
@@ -16,7 +16,7 @@ from goassist_desktop.supply.manifest import Model
 from goassist_desktop.ui.kit import Choice, button, label, row
 from goassist_desktop.ui.ports import Loading, Ready, Unable
 from goassist_desktop.ui.settings.editing import Editing
-from goassist_desktop.ui.settings.lines import ChoiceLine, Line
+from goassist_desktop.ui.settings.lines import ChoiceLine, Line, TextLine
 from goassist_desktop.ui.settings.mark import Mark
 from goassist_desktop.ui.settings.section import Section
 
@@ -41,7 +41,17 @@ ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
         "whisper": About("Whisper", "two cores, 0.2 GB of memory"),
         "moonshine": About("Moonshine", "one core, 0.2 GB of memory", "moonshine-tiny-en"),
     },
-    "language_model": {"llama-cpp": About("llama.cpp", "as many cores as there are")},
+    "language_model": {
+        "llama-cpp": About("llama.cpp", "as many cores as there are"),
+        "openai-server": About(
+            "A server of yours", "its address, below", licence="as its model says"
+        ),
+        "vllm": About(
+            "vLLM, started by GoAssist",
+            "an NVIDIA GPU with 20 GB, and vLLM in an environment of its own",
+            licence="Apache-2.0",
+        ),
+    },
     "synthesis": {"hibari": About("Hibari", "little of one core")},
     "face": {
         "lipsync": About("Built in", "hardly anything", licence="Apache-2.0"),
@@ -136,6 +146,8 @@ class EngineLine(Line):
         chosen = settings.values(self.editing.config).get(self._model_key) or about.model
         if chosen:
             return weights.model(chosen)
+        if about.licence:
+            return None
         profile = weights.profile(self.editing.value("profile"))
         return next((model for model in profile if model.stage == self._stage), None)
 
@@ -155,10 +167,37 @@ def _missing(model: str) -> str:
     return ""
 
 
+def _server(editing: Editing) -> list[Line]:
+    """Where a language model is that somebody else serves."""
+    address = TextLine(
+        editing,
+        "language_server.url",
+        "Address",
+        "Of Ollama, llama-server, vLLM or another that speaks OpenAI's protocol.",
+        hint="http://localhost:11434/v1",
+        words="openai ollama vllm url cloud remote",
+    )
+    model = TextLine(
+        editing,
+        "language_server.model",
+        "Model",
+        "By the name it has there.",
+        hint="The first that it has",
+    )
+    key = TextLine(
+        editing, "language_server.key", "Key", "Where the server asks for one.", words="api token"
+    )
+    key.field.setEchoMode(QLineEdit.EchoMode.Password)
+    return [address, model, key]
+
+
 class Engines(Section):
     TITLE = "Engines"
     ICON = "chip"
-    WHAT = "What does the work. All of it runs on this machine, and needs no network."
+    WHAT = (
+        "What does the work. All of it runs on this machine and needs no network, unless you "
+        "choose a server."
+    )
 
     def __init__(self, editing: Editing) -> None:
         super().__init__(editing)
@@ -192,6 +231,7 @@ class Engines(Section):
         )
         self.add("Understanding you", *(self.engines[stage] for stage in UNDERSTANDING))
         self.add("Answering", self.engines["language_model"], self.profile)
+        self.add("A server of yours", *_server(editing))
         speaking: list[QWidget] = [self.engines["synthesis"]]
         speaking += [self.voice] if self.voice else []
         self.add("Speaking", *speaking, self.listen_line)

@@ -1,0 +1,61 @@
+"""A process that works for this one, and does not outlive it: see `guard`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from goassist_desktop.pipeline import guard
+
+KEPT_LOG_BYTES: Final = 10_000_000
+"""A log longer than this is begun anew when its process is."""
+_LAST_BYTES: Final = 4000
+
+
+class Child:
+    """Started with the constructor. Raises OSError where its log can not be written."""
+
+    def __init__(self, command: Sequence[str], log: Path, more: Mapping[str, str]) -> None:
+        """`more`: variables besides those of this process. What it prints goes to `log`."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        long = log.exists() and log.stat().st_size > KEPT_LOG_BYTES
+        self._log = log
+        with log.open("wb" if long else "ab") as printed:
+            self._from = printed.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, str(Path(guard.__file__)), *command],
+                stdin=subprocess.PIPE,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **more},
+            )
+
+    @property
+    def status(self) -> int | None:
+        """How it exited; None while it runs."""
+        return self._process.poll()
+
+    def last_line(self) -> str:
+        """What it printed last; "" for nothing."""
+        with self._log.open("rb") as printed:
+            end = printed.seek(0, os.SEEK_END)
+            printed.seek(max(self._from, end - _LAST_BYTES))
+            lines = printed.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def end(self, within_s: float = 0.0) -> None:
+        """Have it end, and wait at most so long; it goes on ending without us."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            _ending.append(self._process)
+
+
+_ending: list[subprocess.Popen[bytes]] = []
+"""Those that were not waited for: kept, as Python warns of a process that is forgotten."""
