@@ -403,8 +403,10 @@ def test_a_choice_is_offered_only_where_there_is_one(qtbot: QtBot, opened: Open)
         "language_model",
     ]
     assert [stage for stage, line in lines.items() if line.name.isVisible()] == [
-        "voice_activity", "turn_detection", "language_model", "synthesis",
-    ]  # fmt: skip
+        "voice_activity",
+        "turn_detection",
+        "synthesis",
+    ]
 
 
 def test_an_engine_is_chosen_with_its_licence_and_what_it_lacks(

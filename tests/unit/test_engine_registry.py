@@ -11,7 +11,6 @@ from goassist_desktop.pipeline.engines.openai_server import Server
 from goassist_desktop.pipeline.engines.vllm import Served
 from goassist_desktop.pipeline.errors import ConfigError
 
-
 SOURCES = {
     "audio2face-service": "localhost:52000",
     "openai-server": Server("http://localhost:8000/v1"),

@@ -61,14 +61,18 @@ class Vllm(OpenAIServer):
 
     def load(self) -> None:
         """Start it where it does not run, and wait until it answers."""
-        if self._child is None or self._child.status is not None:
-            self._child = self._start()
+        ours = self._child is None
+        child = self._child = self._child or self._start()
         deadline = time.monotonic() + READY_S
         while not self._healthy():
-            status = self._child.status
-            if status is not None:
-                said = self._child.last_line()
-                raise EngineFailed(f"it ended with status {status}: {said}"[:300])
+            if child.status is not None:
+                self._child = None
+                child.end()
+                if ours:
+                    said = child.last_line()
+                    raise EngineFailed(f"it ended with status {child.status}: {said}"[:300])
+                ours = True  # the one there was died some time ago
+                child = self._child = self._start()
             if time.monotonic() > deadline:
                 raise EngineFailed(f"it was not ready after {READY_S:g} s; see {self._served.log}")
             time.sleep(LOOK_S)
