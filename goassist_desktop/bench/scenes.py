@@ -177,7 +177,7 @@ class Reader:
         for word in text.split():
             yield f"{word} "
 
-    def prefill(self, messages: Sequence[Message]) -> None: ...
+    def prefill(self, messages: Sequence[Message], *, shortened: bool = False) -> None: ...
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return 0

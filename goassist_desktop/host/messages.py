@@ -6,6 +6,7 @@ from typing import Any
 
 from goassist_desktop.pipeline.events import (
     Attention,
+    ContextRolled,
     Notice,
     PartialText,
     ReplyText,
@@ -32,7 +33,7 @@ def message_of(event: SessionEvent) -> dict[str, Any] | None:
             return {"type": "notice", "level": level, "text": what}
         case TurnClosed():
             return _turn(event)
-        case SpeechStarted() | Attention():
+        case SpeechStarted() | Attention() | ContextRolled():
             return None
 
 

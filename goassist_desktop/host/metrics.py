@@ -8,7 +8,7 @@ import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from goassist_desktop.pipeline.conversation import State
-from goassist_desktop.pipeline.events import Notice, SessionEvent, TurnClosed
+from goassist_desktop.pipeline.events import ContextRolled, Notice, SessionEvent, TurnClosed
 
 _BUCKETS_S: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.65, 0.8, 0.9, 1.2, 1.5, 2.0, 4.0, 8.0)
 _OFFSETS_S: Final = (-0.125, -0.08, -0.04, -0.02, 0.0, 0.02, 0.04, 0.045, 0.08, 0.12)
@@ -40,6 +40,7 @@ class Metrics:
         self._turns = counter("turns", "Turns", "outcome")
         self._barge_ins = counter("barge_ins", "Speech over the assistant", "outcome")
         self.yields = counter("yields", "Faces that lagged and rested")
+        self._rollovers = counter("rollovers", "Conversations whose beginning was summarised")
         self._dropped = counter("backpressure", "Packets of sound that were not taken in time")
         self._errors = counter("errors", "What failed", "component", "type")
 
@@ -66,6 +67,8 @@ class Metrics:
                 for one in event.barge_ins:
                     self._barge_ins.labels(one.outcome).inc()
                     self._barge_in.observe(max(0.0, one.latency_ms) / 1000)
+            case ContextRolled():
+                self._rollovers.inc()
             case Notice(level="error"):
                 self._errors.labels(event.source or "conversation", "notice").inc()
             case Notice(source="face"):

@@ -149,6 +149,16 @@ class Attention:
     awake: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ContextRolled:
+    """The beginning of the conversation is remembered as a summary from here on."""
+
+    exchanges: int
+    """So many of them."""
+    tokens: int
+    """Of all of the conversation, before."""
+
+
 SessionEvent = (
     StateChanged
     | PartialText
@@ -157,5 +167,6 @@ SessionEvent = (
     | TurnClosed
     | SpeechStarted
     | Attention
+    | ContextRolled
     | Notice
 )

@@ -6,9 +6,11 @@ nothing was heard is not recorded: it is still open, and comes again with what f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-
 from goassist_desktop.pipeline.frames import Message
+
+STATE = "(What we said before, in short: {summary})\n"
+"""Before the next question, not before what is kept: a model that forgets the beginning of what it
+has read keeps the rest, as long as nothing is put between (8.4 s against 0.1 for 700 tokens)."""
 
 
 class History:
@@ -17,38 +19,33 @@ class History:
     def __init__(self, system_prompt: str) -> None:
         self._system = Message("system", system_prompt)
         self._exchanges: list[tuple[Message, ...]] = []
+        self._state = ""  # what went before the exchanges, until a question has carried it
+
+    def __len__(self) -> int:
+        """How many exchanges there are."""
+        return len(self._exchanges)
 
     def record(self, user_text: str, heard_text: str) -> None:
         """Remember an exchange of which both sides were heard."""
-        self._exchanges.append((Message("user", user_text), Message("assistant", heard_text)))
+        self._exchanges.append((self.question(user_text), Message("assistant", heard_text)))
+        self._state = ""
 
     def record_opening(self, heard_text: str) -> None:
         """Remember what was said first, to nobody's words."""
         self._exchanges.append((Message("assistant", heard_text),))
 
+    def question(self, user_text: str) -> Message:
+        """What the user says next, as the model is told it."""
+        return Message("user", self._state + user_text)
+
     def messages(self) -> list[Message]:
-        return self._with(self._exchanges)
+        return [self._system, *(message for one in self._exchanges for message in one)]
 
-    def _with(self, exchanges: Sequence[tuple[Message, ...]]) -> list[Message]:
-        return [self._system, *(message for one in exchanges for message in one)]
+    def alone(self, user_text: str) -> list[Message]:
+        """A question without what went before."""
+        return [self._system, self.question(user_text)]
 
-    async def prompt(
-        self,
-        user_text: str,
-        count_tokens: Callable[[Sequence[Message]], Awaitable[int]],
-        limit: int,
-    ) -> list[Message] | None:
-        """The messages to answer, at most `limit` tokens by the model's own count.
-
-        Drops the older half of the exchanges while it is too long: in large steps, because each
-        one costs the model's cache. None, with nothing dropped, when not even the user's words fit.
-        """
-        kept = list(self._exchanges)
-        while True:
-            messages = [*self._with(kept), Message("user", user_text)]
-            if await count_tokens(messages) <= limit:
-                self._exchanges = kept
-                return messages
-            if not kept:
-                return None
-            del kept[: (len(kept) + 1) // 2]
+    def roll(self, exchanges: int, summary: str) -> None:
+        """Forget the first so many exchanges, of which this is a summary."""
+        del self._exchanges[:exchanges]
+        self._state = STATE.format(summary=summary)

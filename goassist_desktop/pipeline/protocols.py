@@ -92,8 +92,12 @@ class LanguageModel(Engine, Protocol):
         The longest prefix shared with the previous call is served from the model's cache.
         """
 
-    def prefill(self, messages: Sequence[Message]) -> None:
-        """Read messages into the cache, so that a reply continuing them starts at once."""
+    def prefill(self, messages: Sequence[Message], *, shortened: bool = False) -> None:
+        """Read messages into the cache, so that a reply continuing them starts at once.
+
+        `shortened`: they are those the cache holds, less some behind the first. An engine that can
+        keeps what it read of the others, though it read them with those before them.
+        """
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Length of the prompt these messages make, in the model's own tokens."""

@@ -36,12 +36,13 @@ from goassist_desktop.pipeline.events import (
 )
 from goassist_desktop.pipeline.evidence import Evidence, is_stop
 from goassist_desktop.pipeline.face import Face
-from goassist_desktop.pipeline.frames import Message, Samples, Speech
+from goassist_desktop.pipeline.frames import Samples, Speech
 from goassist_desktop.pipeline.history import History
 from goassist_desktop.pipeline.ladder import Ladder, speech_of
 from goassist_desktop.pipeline.microphone import Switch
 from goassist_desktop.pipeline.protocols import Endpoint
 from goassist_desktop.pipeline.resampling import at_rate, joined
+from goassist_desktop.pipeline.rollover import Rollover
 from goassist_desktop.pipeline.speaker import Speaker
 from goassist_desktop.pipeline.turn import Phrase, Reader, Turn, TurnSettings
 from goassist_desktop.pipeline.wake_word import Sleeper, meant_for
@@ -177,6 +178,9 @@ class Session:
         self._model = Ladder(engines.model, self.clock, publish)
         self._voice = Ladder(engines.voice, self.clock, publish)
         self._recogniser = Ladder(engines.recogniser, self.clock, publish)
+        self._rollover = Rollover(
+            self._model, settings.turn.context_tokens, settings.turn.max_tokens, publish
+        )
         self._ladders = (self._model, self._voice, self._recogniser)
         self._settings = settings
         self._publish = publish
@@ -424,13 +428,15 @@ class Session:
         """Have the model read the conversation, and the user's words so far, in advance."""
         messages = self._history.messages()
         if words:
-            messages.append(Message("user", f"{self._unanswered} {words}".strip()))
+            messages.append(self._history.question(f"{self._unanswered} {words}".strip()))
         self._prefilling = self._in_background(
             self._model.ask(lambda engine: engine.prefill, messages)
         )
 
     def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Future[None]:
-        task = asyncio.ensure_future(work)
+        return self._watch(asyncio.ensure_future(work))
+
+    def _watch(self, task: asyncio.Future[None]) -> asyncio.Future[None]:
         self._background.add(task)
         task.add_done_callback(self._background_ended)
         return task
@@ -455,6 +461,7 @@ class Session:
                     await self._feed(Event.NO_WORDS)
             case SpeechStarted(onset_ms):
                 self._over_us.wait_no_more()
+                self._rollover.step_aside()
                 if self._sleeper.asleep:
                     return
                 self._publish(happening)
@@ -705,12 +712,14 @@ class Session:
         self._over_us.new_turn()
         self._ripening = None
         self.speculation.turns += 1
+        self._rollover.step_aside()
         self._turn = Turn(
             self._turns_begun,
             f"{self._unanswered} {question.text}".strip() if question.text else "",
             model=self._model,
             voice=self._voice,
             history=self._history,
+            rollover=self._rollover,
             speaker=self._speaker,
             clock=self.clock,
             marks=self._marks,
@@ -782,3 +791,4 @@ class Session:
         )
         if self.state is not State.IDLE:
             self._prefill()
+            self._watch(self._rollover.after_turn(self._history))

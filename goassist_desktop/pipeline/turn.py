@@ -23,6 +23,7 @@ from goassist_desktop.pipeline.history import History
 from goassist_desktop.pipeline.ladder import Ladder, speech_of
 from goassist_desktop.pipeline.protocols import LanguageModel, Synthesiser
 from goassist_desktop.pipeline.resampling import at_rate
+from goassist_desktop.pipeline.rollover import Rollover
 from goassist_desktop.pipeline.speaker import Progress, Speaker
 from goassist_desktop.pipeline.speech_text import Token, heard_written, speakable
 
@@ -40,6 +41,7 @@ class Phrase(StrEnum):
     STALLED = "Sorry, I lost my train of thought. Please ask me again."
     FAILED = "Sorry, something went wrong on my side. Please ask me again."
     TOO_LONG = "Sorry, that was more than I can take in at once. Please say it in fewer words."
+    FULL = "Sorry, I need a moment to sort out what we said so far. Please say that again."
     NOTHING = "I don't have that information yet. Could you ask it in another way?"
     NOT_UNDERSTOOD = "Sorry, I didn't catch that, could you say it again?"
 
@@ -52,7 +54,7 @@ class TurnSettings:
     temperature: float
     seed: int
     context_tokens: int
-    """Of prompt and reply together."""
+    """Of prompt and reply together, where the model has as many."""
     stall_s: float
     """Without a token for this long, the reply is given up."""
 
@@ -75,6 +77,7 @@ class Turn:
         model: Ladder[LanguageModel],
         voice: Ladder[Synthesiser],
         history: History,
+        rollover: Rollover,
         speaker: Speaker,
         clock: SampleClock,
         marks: Marks,
@@ -102,6 +105,7 @@ class Turn:
         self._model = model
         self._voice = voice
         self._history = history
+        self._rollover = rollover
         self._speaker = speaker
         self._clock = clock
         self._settings = settings
@@ -243,17 +247,8 @@ class Turn:
         clauses.put_nowait(None)
 
     async def _answer(self, clauses: asyncio.Queue[str | Phrase | None]) -> None:
-        settings, model = self._settings, self._model
-        async with asyncio.timeout(settings.stall_s):
-            prompt = await self._history.prompt(
-                self.user_text,
-                lambda messages: model.ask(lambda engine: engine.count_tokens, messages),
-                min(settings.context_tokens, model.current.engine.context_tokens)
-                - settings.max_tokens,
-            )
+        prompt = await self._prompt(clauses)
         if prompt is None:
-            self.outcome, self.reason = "refused", "longer than the model's context"
-            clauses.put_nowait(Phrase.TOO_LONG)
             return
         chunker = Chunker()
         while not await self._answered(prompt, chunker, clauses):
@@ -264,6 +259,28 @@ class Turn:
             self._hand_over(clause, clauses)
         if self.reader is not None:
             self._read_on(len(self.reply_text))
+
+    async def _prompt(self, clauses: asyncio.Queue[str | Phrase | None]) -> list[Message] | None:
+        """What the model is to answer; None where it is too long, which is said."""
+        history, rollover = self._history, self._rollover
+        roomy = not rollover.pressing or await rollover.make_room(history)
+        while roomy:
+            prompt = [*history.messages(), history.question(self.user_text)]
+            if await self._tokens(prompt) <= rollover.limit_tokens:
+                return prompt
+            if await self._tokens(history.alone(self.user_text)) > rollover.limit_tokens:
+                self.outcome, self.reason = "refused", "longer than the model's context"
+                clauses.put_nowait(Phrase.TOO_LONG)
+                return None
+            roomy = await rollover.make_room(history)
+        self.outcome = "refused"
+        self.reason = "the conversation fills the model's context, and no summary came"
+        clauses.put_nowait(Phrase.FULL)
+        return None
+
+    async def _tokens(self, messages: list[Message]) -> int:
+        async with asyncio.timeout(self._settings.stall_s):
+            return await self._model.ask(lambda engine: engine.count_tokens, messages)
 
     async def _answered(
         self, prompt: list[Message], chunker: Chunker, clauses: asyncio.Queue[str | Phrase | None]

@@ -596,27 +596,6 @@ def test_speech_without_words_is_asked_for_once(tmp_path: Path) -> None:
     assert talk.model.asked == []
 
 
-def test_old_exchanges_are_dropped_and_the_system_prompt_never(tmp_path: Path) -> None:
-    talk = Conversation(tmp_path, echo, max_tokens=20, context_tokens=50)
-
-    async def main() -> None:
-        async with talk.held():
-            for name in names(8):
-                await talk.say(f"question number {name}")
-                await talk.until_quiet()
-
-    virtual_time.run(main())
-    assert [turn.outcome for turn in talk.turns] == ["completed"] * 8
-    for asked in talk.model.asked:
-        assert asked[0].text == "be brief"
-        assert talk.model.count_tokens(asked) <= 30
-    assert [m.role for m in talk.model.asked[-1][:2]] == ["system", "user"]
-    assert talk.model.asked[-1][-3].text == talk.turns[-2].user_text
-    assert talk.model.asked[-1][-2].text == talk.turns[-2].heard_text
-    assert [turn.warmup for turn in talk.turns] == [True] * 3 + [False] * 5
-    assert len(talk.model.asked[-1]) < 2 + 2 * 7
-
-
 def test_more_than_the_context_holds_is_refused(tmp_path: Path) -> None:
     talk = Conversation(tmp_path, echo, max_tokens=20, context_tokens=60)
 

@@ -69,14 +69,21 @@ class Mending(ToneVoice):
         self.breaks_after = None
 
 
-def talk_with(tmp_path: Path, *, spares: Sequence[Any], **engines: Any) -> Conversation:
+def talk_with(
+    tmp_path: Path,
+    *,
+    spares: Sequence[Any],
+    max_tokens: int = 200,
+    context_tokens: int = 8192,
+    **engines: Any,
+) -> Conversation:
     """A conversation whose first engines are these."""
 
     class Prepared(Conversation):
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, engines.get(name, value))
 
-    talk = Prepared(tmp_path, answer, spares=spares)
+    talk = Prepared(tmp_path, answer, max_tokens, context_tokens, spares=spares)
     for spare in (*spares, *engines.values()):
         if isinstance(spare, ToneVoice):
             spare.tongue = talk.voice.tongue

@@ -288,6 +288,7 @@ LIFE = """
 import json, os, signal, sys, tempfile
 from pathlib import Path
 import psutil
+from goassist_desktop import memory
 from goassist_desktop.pipeline.engines.llama_cpp import LlamaCpp
 from goassist_desktop.pipeline.frames import Message
 
@@ -296,6 +297,7 @@ tempfile.tempdir = str(Path(report).parent)
 process, found = psutil.Process(), {}
 
 def note(when):
+    memory.give_back()  # what glibc keeps for itself is no leak
     found[when] = {
         "rss": process.memory_info().rss,
         "threads": process.num_threads(),
@@ -389,3 +391,25 @@ def test_goes_on_with_what_was_begun(engine: LlamaCpp) -> None:
     text = ask(engine, SYSTEM, CAPITAL, begun)
     assert text.split()[0].strip(".,") == "Paris"
     assert "capital of France, as" not in text
+
+
+def test_what_stays_of_a_shortened_prompt_is_not_read_again(engine: LlamaCpp) -> None:
+    """And the model still knows what stayed."""
+    exchanges = [
+        message
+        for number, word in enumerate(WORDS)
+        for message in (
+            user(f"Word number {number} is {word}. Remember it, and say that you will, please."),
+            Message("assistant", f"I will remember that word number {number} is {word}."),
+        )
+    ]
+    conversation = [SYSTEM, *exchanges]
+    engine.prefill(conversation)
+    kept = [SYSTEM, *exchanges[10:]]
+    engine.prefill(kept, shortened=True)
+    whole = engine.count_tokens(kept)
+    if engine._runtime is not None and type(engine._runtime).__name__ == "XllamacppModel":
+        assert engine.tokens_read < 0.1 * whole
+    last = user("Which word has number 9? Answer with the word.")
+    assert "summer" in ask(engine, *kept, last).lower()
+    assert engine.tokens_read < 40

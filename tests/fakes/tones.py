@@ -184,7 +184,7 @@ class ScriptedModel(_Tones):
         self.open_replies += 1
         *_, asked = (message for message in messages if message.role == "user")
         begun = messages[-1].text.split() if messages[-1].role == "assistant" else []
-        words = self.answer(asked.text).split()
+        words = self.answer(asked.text.rpartition("\n")[2]).split()
         assert words[: len(begun)] == begun, "it is to go on with another answer than its own"
         try:
             for index, word in enumerate(words[len(begun) :][:max_tokens]):
@@ -195,7 +195,7 @@ class ScriptedModel(_Tones):
         finally:
             self.open_replies -= 1
 
-    def prefill(self, messages: Sequence[Message]) -> None:
+    def prefill(self, messages: Sequence[Message], *, shortened: bool = False) -> None:
         self.read.append(list(messages))
 
     def count_tokens(self, messages: Sequence[Message]) -> int:

@@ -69,7 +69,7 @@ class Runtime(Protocol):
     ) -> Generator[str, None, None]:
         """Pieces of valid UTF-8; "" for every full batch of a long prompt. Raises EngineFailed."""
 
-    def read(self, prompt: Sequence[int], seat: int) -> None:
+    def read(self, prompt: Sequence[int], seat: int, *, shortened: bool = False) -> None:
         """Read a prompt into the cache of a seat. Raises EngineFailed."""
 
     def close(self) -> None: ...
@@ -162,17 +162,19 @@ class LlamaCpp:
     def seat(self, index: int) -> LanguageModel:
         return self if index == 0 else Seat(self, index)
 
-    def prefill(self, messages: Sequence[Message]) -> None:
+    def prefill(self, messages: Sequence[Message], *, shortened: bool = False) -> None:
         """See LanguageModel. A user's turn at the end is left open: its words may go on."""
-        self.prefill_in(0, messages)
+        self.prefill_in(0, messages, shortened=shortened)
 
-    def prefill_in(self, seat: int, messages: Sequence[Message]) -> None:
+    def prefill_in(
+        self, seat: int, messages: Sequence[Message], *, shortened: bool = False
+    ) -> None:
         if not messages or messages[-1].role != "user":
             messages = [*messages, Message("user", "")]
         prompt = self._tokens(messages, open_turn=True)
         self._check_length(prompt)
         self._end_reply(seat)
-        self._loaded().read(prompt, seat)
+        self._loaded().read(prompt, seat, shortened=shortened)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return len(self._tokens(messages))
@@ -291,8 +293,8 @@ class Seat:
             self._index, messages, max_tokens=max_tokens, temperature=temperature, seed=seed
         )
 
-    def prefill(self, messages: Sequence[Message]) -> None:
-        self._model.prefill_in(self._index, messages)
+    def prefill(self, messages: Sequence[Message], *, shortened: bool = False) -> None:
+        self._model.prefill_in(self._index, messages, shortened=shortened)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return self._model.count_tokens(messages)

@@ -70,7 +70,7 @@ class LlamaPythonModel:
         except RuntimeError as error:
             raise EngineFailed(f"language model: {error}") from error
 
-    def read(self, prompt: Sequence[int], seat: int) -> None:
+    def read(self, prompt: Sequence[int], seat: int, *, shortened: bool = False) -> None:
         try:
             for _ in self._read_batches(prompt):
                 pass

@@ -33,6 +33,9 @@ ANSWER_S = 60.0
 
 SILENT = -1
 
+KEPT_TOKENS = 32
+"""The shortest piece of a prompt that is moved in the cache rather than read again."""
+
 
 class XllamacppModel:
     """A Runtime of llama_cpp.py. Make it with `open_model`."""
@@ -77,8 +80,12 @@ class XllamacppModel:
                 elif progress and progress["cache"] < progress["processed"] < progress["total"]:
                     yield ""
 
-    def read(self, prompt: Sequence[int], seat: int) -> None:
-        for _ in self._complete(prompt, {"n_predict": 0, "id_slot": seat}):
+    def read(self, prompt: Sequence[int], seat: int, *, shortened: bool = False) -> None:
+        # Only where it is asked for: what is moved in the cache was read behind other words, and
+        # equal prompts would not give equal answers any more.
+        kept = KEPT_TOKENS if shortened else 0
+        settings: dict[str, float] = {"n_predict": 0, "id_slot": seat, "n_cache_reuse": kept}
+        for _ in self._complete(prompt, settings):
             pass
 
     def close(self) -> None:

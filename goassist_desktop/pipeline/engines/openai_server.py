@@ -108,7 +108,7 @@ class OpenAIServer:
             raise ValueError(f"max_tokens is {max_tokens}, must be at least 1")
         return self._complete(messages, max_tokens=max_tokens, temperature=temperature, seed=seed)
 
-    def prefill(self, messages: Sequence[Message]) -> None:
+    def prefill(self, messages: Sequence[Message], *, shortened: bool = False) -> None:
         """Where the server keeps what it read, and nobody pays by the word: read it now."""
         if self._kind not in ("vllm", "sglang", "llamacpp"):
             return
