@@ -31,7 +31,7 @@ from goassist_desktop.host.server import Server
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import SessionEvent, TurnClosed
 from goassist_desktop.pipeline.frames import Speech
-from goassist_desktop.pipeline.protocols import Endpoint, LanguageModel, SeatedModel
+from goassist_desktop.pipeline.protocols import Endpoint, LanguageModel
 from goassist_desktop.pipeline.session import Session
 from goassist_desktop.pipeline.turn import Phrase
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
@@ -55,12 +55,13 @@ class Seats:
         """`first`: seats before this one belong to somebody else."""
         self._lanes: list[ThreadLane] = []
         self._free: deque[Hosted[LanguageModel]] = deque()
-        engine = model.engine
-        if isinstance(engine, SeatedModel) and engine.seats > first:
-            for index in range(first, engine.seats):
+        engine: Any = model.engine
+        seats: int = getattr(engine, "seats", 0)  # a SeatedModel's, whether or not it is loaded
+        if seats > first:
+            for index in range(first, seats):
                 lane = ThreadLane(f"language_model {index}")
                 self._lanes.append(lane)
-                self._free.append(Hosted(engine.seat(index), lane))
+                self._free.append(replace(model, engine=engine.seat(index), lane=lane))
         else:  # one seat that all take in turns
             self._shared = model
 

@@ -132,6 +132,8 @@ class _Utterance:
     """Words of earlier parts, which are not read again."""
     settled_end: int = 0
     """Where the part that is still read begins."""
+    confidence: float = 1.0
+    """The least of what is settled."""
 
     def joined(self, text: str) -> str:
         return " ".join(part for part in (*self.settled, text) if part)
@@ -365,9 +367,10 @@ class Ears:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._tell(WorkFailed(error))
 
-    async def _read(self, start: int, end: int) -> str:
-        """The words of [start, end), read in parts where it is longer than a recogniser takes."""
-        texts = []
+    async def _read(self, start: int, end: int) -> tuple[str, float]:
+        """The words of [start, end), read in parts where it is longer than a recogniser takes, and
+        the least confidence of any part."""
+        texts, confidence = [], 1.0
         while start < end:
             cut = end
             if end - start > LONGEST_MS * MS:
@@ -376,8 +379,9 @@ class Ears:
             audio = self._memory.read(start, cut)
             heard = await self._recogniser.run(lambda engine: engine.transcribe, audio)
             texts.append(heard.text)
+            confidence = min(confidence, heard.confidence)
             start = cut
-        return " ".join(text for text in texts if text)
+        return " ".join(text for text in texts if text), confidence
 
     def _read_partial(self) -> None:
         """While the user speaks: read now and then, never two partial readings at once."""
@@ -396,7 +400,7 @@ class Ears:
 
     async def _tell_partial(self, utterance: _Utterance) -> None:
         try:
-            text = await self._read(utterance.settled_end, self._memory.end)
+            text, _ = await self._read(utterance.settled_end, self._memory.end)
         finally:
             self._reading_partial = False
         if utterance is self._utterance and self._speaking:
@@ -405,7 +409,9 @@ class Ears:
     async def _settle(self, utterance: _Utterance, start: int) -> None:
         """Read what is settled from `start` on for good, because the utterance grows too long."""
         place = len(utterance.settled) - 1
-        utterance.settled[place] = await self._read(start, utterance.settled_end)
+        words, confidence = await self._read(start, utterance.settled_end)
+        utterance.settled[place] = words
+        utterance.confidence = min(utterance.confidence, confidence)
 
     def _quietest(self, start: int, end: int) -> int:
         """Where in [start, end) the quietest tenth of a second has its middle."""
@@ -418,21 +424,24 @@ class Ears:
         """Find the words while the silence goes on."""
         self._partial_at = end  # as good as one
         try:
-            words = await self._read(utterance.settled_end, end)
+            words, confidence = await self._read(utterance.settled_end, end)
         except EngineFailed as error:
             self._tell(WorkFailed(error))
-            words = ""
+            words, confidence = "", 1.0
         if pause is not self._pause:
             return  # they spoke on
         text = utterance.joined(words)
+        confidence = min(utterance.confidence, confidence)
         if words and end - utterance.settled_end >= SETTLE_MS * MS:
             utterance.settled.append(words)
             utterance.settled_end = end
+            utterance.confidence = confidence
         if text:
             pause.text = text
         else:
             self._pause = None
-        self._tell(SpeechPaused(text, self._ms(utterance.onset), self._ms(pause.offset)))
+        onset_ms, offset_ms = self._ms(utterance.onset), self._ms(pause.offset)
+        self._tell(SpeechPaused(text, onset_ms, offset_ms, confidence))
 
     async def _judge(self, utterance: _Utterance, pause: _Pause) -> None:
         """Ask how finished it sounds."""

@@ -43,6 +43,8 @@ class SpeechPaused:
     text: str
     onset_ms: float
     offset_ms: float
+    confidence: float = 1.0
+    """The recogniser's own, in [0, 1], of the least certain part of it."""
 
 
 @dataclass(frozen=True, slots=True)

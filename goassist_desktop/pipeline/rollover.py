@@ -87,8 +87,9 @@ class Rollover:
 
     async def _see_to_it(self, history: History) -> None:
         self._tokens = await self._count(history)
-        window = self.limit_tokens + self._max_tokens
-        if self._tokens >= min(FULL * window, self.limit_tokens - 2 * ROOM_TOKENS):
+        limit = self.limit_tokens
+        full = min(FULL * (limit + self._max_tokens), limit - 2 * ROOM_TOKENS)
+        if self._tokens >= max(full, limit / 2):
             await self._summarise(history)
 
     async def _count(self, history: History) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from goassist_desktop.pipeline import clock as mark
+from goassist_desktop.pipeline.adaptation import Adaptation
 from goassist_desktop.pipeline.barge_in import Interruptions, weigh_over
 from goassist_desktop.pipeline.clock import Marks, SampleClock
 from goassist_desktop.pipeline.conversation import Command, Event, State, step
@@ -156,6 +157,8 @@ class _Question:
     """Say this, and ask no model."""
     reader: Reader | None = None
     """Gets the answer, of which nothing is said aloud."""
+    confidence: float = 1.0
+    """The recogniser's, in its words."""
 
 
 class Session:
@@ -215,6 +218,7 @@ class Session:
         self._over_us = Interruptions()
         self._ripening: float | None = None  # when the ears said that the turn is over
         self._asked_again = False
+        self._adaptation = Adaptation()
         self._sleeper = Sleeper()
         self._microphone = Switch()
         self._broken = False
@@ -561,13 +565,16 @@ class Session:
             return
         if typed:
             self._unanswered = f"{self._unanswered} {typed.text}".strip()
-        self._question = _Question(words, paused.onset_ms, None if words else CALLED)
+        self._question = _Question(
+            words, paused.onset_ms, None if words else CALLED, confidence=paused.confidence
+        )
         if not is_stop(words):
             await self._feed(Event.PAUSE)
 
     async def _fall_asleep(self, wake_word: str) -> None:
         await self._feed(Event.STOP_WORD)
         self._history = History(self._settings.system_prompt)
+        self._adaptation = Adaptation()
         self._asked_again = False
         if not self._sleeper.asleep:
             self._publish(Attention(awake=False))
@@ -713,9 +720,11 @@ class Session:
         self._ripening = None
         self.speculation.turns += 1
         self._rollover.step_aside()
+        text = f"{self._unanswered} {question.text}".strip() if question.text else ""
+        adapted = self._adaptation.to(text, question.confidence)
         self._turn = Turn(
             self._turns_begun,
-            f"{self._unanswered} {question.text}".strip() if question.text else "",
+            text,
             model=self._model,
             voice=self._voice,
             history=self._history,
@@ -723,7 +732,9 @@ class Session:
             speaker=self._speaker,
             clock=self.clock,
             marks=self._marks,
-            settings=self._turn_settings(),
+            settings=self._turn_settings(adapted.max_tokens),
+            confidence=question.confidence,
+            advice=adapted.tell,
             phrases=self._phrases,
             render_delay_ms=self._endpoint.render_delay_ms,
             face=self.face,
@@ -738,11 +749,10 @@ class Session:
             unanswered = turn.outcome in ("failed", "refused")
             turn.reader.put_nowait(EngineFailed(turn.reason) if unanswered else None)
 
-    def _turn_settings(self) -> TurnSettings:
-        settings, longest = self._settings.turn, self._longest_reply
-        if longest is None or longest >= settings.max_tokens:
-            return settings
-        return replace(settings, max_tokens=longest)
+    def _turn_settings(self, adapted: int | None) -> TurnSettings:
+        settings = self._settings.turn
+        limits = [settings.max_tokens, self._longest_reply, adapted]
+        return replace(settings, max_tokens=min(limit for limit in limits if limit is not None))
 
     def _commit_turn(self) -> None:
         turn = self._turn
@@ -776,6 +786,11 @@ class Session:
             self.speculation.unheard_ms += self.clock.now_ms - begun_ms
         if not turn.committed:
             return
+        self._adaptation.note(
+            text=turn.user_text,
+            confidence=turn.confidence,
+            interrupted=turn.outcome == "interrupted" and turn.sounding,
+        )
         if turn.user_text and turn.heard_text:
             self._unanswered = ""
             if turn.outcome != "refused":  # what did not fit now would push all else out later

@@ -85,13 +85,18 @@ class Turn:
         phrases: Mapping[Phrase, Speech],
         render_delay_ms: float,
         face: Face,
+        confidence: float = 1.0,
+        advice: str = "",
         only: str | None = None,
         reader: Reader | None = None,
     ) -> None:
-        """`only`: say just this, a Phrase or other words, and ask no model. `reader`: gets the
-        answer, of which nothing is said aloud."""
+        """`confidence`: the recogniser's, in the user's words. `advice`: told to the model beside
+        them, and not remembered. `only`: say just this, a Phrase or other words, and ask no model.
+        `reader`: gets the answer, of which nothing is said aloud."""
         self.turn_id = turn_id
         self.user_text = user_text
+        self.confidence = confidence
+        self._advice = advice
         self.only = only
         self.reader = reader
         self.marks = marks
@@ -265,7 +270,8 @@ class Turn:
         history, rollover = self._history, self._rollover
         roomy = not rollover.pressing or await rollover.make_room(history)
         while roomy:
-            prompt = [*history.messages(), history.question(self.user_text)]
+            question = f"{self.user_text} {self._advice}".strip()
+            prompt = [*history.messages(), history.question(question)]
             if await self._tokens(prompt) <= rollover.limit_tokens:
                 return prompt
             if await self._tokens(history.alone(self.user_text)) > rollover.limit_tokens:
