@@ -308,7 +308,7 @@ def note(when):
 
 note("before")
 engine = LlamaCpp(Path(model), binding=binding)
-for life in ("first", "second", "third"):
+for life in ("first", "second", "third", "fourth", "fifth"):
     engine.load()
     engine.load()
     reply = engine.reply([Message("user", "Count to one thousand.")], max_tokens=1000,
@@ -350,7 +350,12 @@ def test_nothing_listens_that_others_could_reach(life, binding: str) -> None:
 def test_closing_leaves_no_thread_socket_or_memory(life) -> None:
     size = (weights.path(MODEL) / "model.gguf").stat().st_size
     assert life["first loaded"]["rss"] - life["first closed"]["rss"] > size
-    assert life["third closed"]["rss"] - life["second closed"]["rss"] < 10e6
+    # Now and then glibc keeps a piece for a while; what leaks grows with every life.
+    early, late = (
+        min(life[f"{one} closed"]["rss"] for one in lives)
+        for lives in (("first", "second", "third"), ("fourth", "fifth"))
+    )
+    assert late - early < 10e6
     assert life["third closed"]["threads"] == life["first closed"]["threads"]
     assert life["third closed"]["folders"] == life["before"]["folders"] == []
 
