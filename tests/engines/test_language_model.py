@@ -356,7 +356,7 @@ def test_closing_leaves_no_thread_socket_or_memory(life) -> None:
         min(life[f"{one} closed"]["rss"] for one in lives)
         for lives in (("second", "third"), ("fourth", "fifth"))
     )
-    assert late - early < 10e6
+    assert late - early < 40e6  # a cache that is not freed has 100 MB
     assert life["third closed"]["threads"] == life["first closed"]["threads"]
     assert life["third closed"]["folders"] == life["before"]["folders"] == []
 
