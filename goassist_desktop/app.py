@@ -59,7 +59,7 @@ class GivenUp(Exception):
     """The engines are not wanted any more."""
 
 
-def _threads(stage: str) -> int:
+def threads_for(stage: str) -> int:
     """Cores for a stage. The two heavy ones may take all: they seldom work at once."""
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     return {"recognition": min(cores, 4), "language_model": min(cores, 8)}.get(stage, 1)
@@ -154,13 +154,13 @@ def _chosen(config: Config, stage: str) -> Any:
     if stage == "language_model" and name in SERVERS:
         return create(stage, name, SERVERS[name](config), threads=1)
     folder = weights.path(model_names(config)[stage])
-    return create(stage, name, folder, threads=_threads(stage))
+    return create(stage, name, folder, threads=threads_for(stage))
 
 
 def _spares(config: Config, stage: str) -> list[Any]:
     """Other engines of a stage whose models are here: they go on where the chosen one fails."""
     return [
-        create(stage, model.engine, weights.path(model.name), threads=_threads(stage))
+        create(stage, model.engine, weights.path(model.name), threads=threads_for(stage))
         for model in offers.spares(config, stage)
     ]
 

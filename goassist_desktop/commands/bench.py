@@ -28,6 +28,7 @@ KINDS = {
     "face": "whether it says what is heard, and looks alive; a contact sheet and a video",
     "window": "how soon the window is there, and whether it is ever blocked while one talks",
     "web": "what the way to a browser adds, many at once, and what is left behind",
+    "engines": "every engine that is here: first output, speed, memory",
     "idle": "what listening costs while nobody speaks",
     "soak": "whether it stays well for half an hour",
 }
