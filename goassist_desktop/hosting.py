@@ -29,7 +29,7 @@ from goassist_desktop.host.pairing import Pairing
 from goassist_desktop.host.ports import Wish
 from goassist_desktop.host.server import Server
 from goassist_desktop.pipeline.errors import EngineFailed
-from goassist_desktop.pipeline.events import SessionEvent, TurnClosed
+from goassist_desktop.pipeline.events import Notice, SessionEvent, TurnClosed
 from goassist_desktop.pipeline.frames import Speech
 from goassist_desktop.pipeline.protocols import Endpoint, LanguageModel
 from goassist_desktop.pipeline.session import Session
@@ -97,6 +97,7 @@ class AssistantHouse:
         self._held: set[HostedSession] = set()
         self._turns: deque[tuple[float, TurnClosed]] = deque()
         self._metrics = Metrics()
+        self._replaced: dict[str, str] = {}
         self._ice = ice_settings(config)
         self.waiting: Callable[[], int] = lambda: 0
         """How many wait for a place."""
@@ -154,6 +155,9 @@ class AssistantHouse:
             if info.stand_in
         }
 
+    def replaced(self) -> Mapping[str, str]:
+        return self._replaced
+
     def engines(self) -> list[dict[str, Any]]:
         if self._engines is None:
             return []
@@ -180,6 +184,8 @@ class AssistantHouse:
         """From now on these are there."""
         self._seats = Seats(engines.model, first_seat)
         self._engines = engines
+        laddered = (engines.recogniser, engines.model, engines.voice)
+        self._replaced = {one.engine.info.stage: one.trouble for one in laddered if one.trouble}
 
     def follow(self, config: Config) -> None:
         """Conversations that begin from now on are held like this."""
@@ -224,8 +230,14 @@ class AssistantHouse:
 
     def _note(self, event: SessionEvent) -> None:
         self._metrics.take(event)
-        if isinstance(event, TurnClosed):
-            self._turns.append((time.monotonic(), event))
+        match event:
+            case TurnClosed():
+                self._turns.append((time.monotonic(), event))
+            case Notice(level, what, source) if source not in ("", "face"):
+                if level == "warning":
+                    self._replaced[source] = what
+                else:
+                    self._replaced.pop(source, None)
 
     def _measured(self) -> Measured:
         now = time.monotonic()

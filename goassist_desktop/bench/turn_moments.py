@@ -179,10 +179,11 @@ async def _listen(turn: RecordedTurn, engines: Hearing) -> list[Moment]:
     processor = asyncio.Lock()
     detector, recogniser = (virtual_time.VirtualLane(engines.charge, processor) for _ in range(2))
     policy = _Noting()
+    hosted = Hosted(engines.recogniser, recogniser)
     ears = Ears(
         engines.activity,
         Hosted(engines.detector, detector),
-        Ladder(Hosted(engines.recogniser, recogniser), SampleClock(), lambda notice: None),
+        Ladder("recognition", hosted, SampleClock(), lambda notice: None),
         policy,
         policy.tell,
     )

@@ -69,6 +69,8 @@ class Metrics:
                     self._barge_in.observe(max(0.0, one.latency_ms) / 1000)
             case ContextRolled():
                 self._rollovers.inc()
+            case Notice(level="warning", source="recognition" | "language_model" | "synthesis"):
+                self._errors.labels(event.source, "replaced").inc()
             case Notice(level="error"):
                 self._errors.labels(event.source or "conversation", "notice").inc()
             case Notice(source="face"):

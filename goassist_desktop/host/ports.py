@@ -89,6 +89,9 @@ class House(Protocol):
     def missing(self) -> Mapping[str, str]:
         """Stage -> what is wrong with it; empty when every stage is loaded with a real engine."""
 
+    def replaced(self) -> Mapping[str, str]:
+        """Stage -> why another engine than the chosen one is at work there."""
+
     def engines(self) -> list[dict[str, Any]]:
         """What is in use, one entry per stage."""
 

@@ -60,7 +60,9 @@ class Routes:
     async def ready(self, request: web.Request) -> web.Response:
         missing = dict(self._house.missing())
         status = 503 if missing else 200
-        return json_answer(schemas.Readiness(ready=not missing, missing=missing), status)
+        replaced = dict(self._house.replaced())
+        answer = schemas.Readiness(ready=not missing, missing=missing, replaced=replaced)
+        return json_answer(answer, status)
 
     async def health(self, request: web.Request) -> web.Response:
         missing = dict(self._house.missing())

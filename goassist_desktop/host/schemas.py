@@ -93,6 +93,8 @@ class Alive(BaseModel):
 class Readiness(BaseModel):
     ready: bool
     missing: dict[str, str]
+    replaced: dict[str, str]
+    """Stages where another engine than the chosen one is at work -> why."""
 
 
 class Health(BaseModel):

@@ -81,8 +81,9 @@ class Notice:
 
     level: Literal["info", "warning", "error"]
     what: str
-    source: Literal["", "face"] = ""
-    """"face": it is about the face or who shows it, and the conversation went on without it."""
+    source: Literal["", "face", "recognition", "language_model", "synthesis"] = ""
+    """"face": it is about the face or who shows it, and the conversation went on without it. A
+    stage: another engine took over there (a warning), or the better one is back (info)."""
 
 
 @dataclass(frozen=True, slots=True)

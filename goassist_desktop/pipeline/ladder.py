@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, Generic, ParamSpec, TypeVar
+from typing import Final, Generic, Literal, ParamSpec, TypeVar
 
 from goassist_desktop.pipeline.clock import SampleClock
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
@@ -24,6 +24,7 @@ RETRY_MS: Final = (1_000.0, 3_000.0, 10_000.0, 30_000.0, 60_000.0)
 STALL_S: Final = 8.0
 """Without a sign of life for this long, an engine counts as failed, if another can go on."""
 
+Stage = Literal["recognition", "language_model", "synthesis"]
 P = ParamSpec("P")
 T = TypeVar("T")
 E = TypeVar("E", bound=Engine)
@@ -42,8 +43,13 @@ class Ladder(Generic[E]):
     """From the event loop only."""
 
     def __init__(
-        self, top: Hosted[E], clock: SampleClock, publish: Callable[[Notice], None]
+        self,
+        stage: Stage,
+        top: Hosted[E],
+        clock: SampleClock,
+        publish: Callable[[Notice], None],
     ) -> None:
+        self._stage = stage
         self._rungs = (top, *top.below)
         self._clock = clock
         self._publish = publish
@@ -82,7 +88,7 @@ class Ladder(Generic[E]):
         trouble.failures += 1
         trouble.retry_ms = self._clock.now_ms + wait_ms
         broken, other = rung.engine.info.name, self._rungs[following].engine.info.name
-        self._publish(Notice("warning", f"{broken}: {why}; {other} takes over"))
+        self._tell("warning", f"{broken}: {why}; {other} takes over")
         return True
 
     def worked(self, rung: Hosted[E]) -> None:
@@ -90,7 +96,7 @@ class Ladder(Generic[E]):
         trouble = self._troubles[self._rungs.index(rung)]
         if trouble.failures and trouble.retry_ms is None:
             trouble.failures = 0
-            self._publish(Notice("info", f"{rung.engine.info.name} is back"))
+            self._tell("info", f"{rung.engine.info.name} is back")
 
     async def run(self, ask: Callable[[E], Callable[P, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of its proper work, of the best engine that gives one. Raises EngineFailed."""
@@ -145,6 +151,9 @@ class Ladder(Generic[E]):
             trouble.retry_ms = None
         finally:
             trouble.loading = False
+
+    def _tell(self, level: Literal["info", "warning"], what: str) -> None:
+        self._publish(Notice(level, what, self._stage))
 
     @property
     def _place(self) -> int:

@@ -178,9 +178,9 @@ class Session:
         self.clock = SampleClock()
         self.speculation = Speculation()
         self._endpoint = endpoint
-        self._model = Ladder(engines.model, self.clock, publish)
-        self._voice = Ladder(engines.voice, self.clock, publish)
-        self._recogniser = Ladder(engines.recogniser, self.clock, publish)
+        self._model = Ladder("language_model", engines.model, self.clock, publish)
+        self._voice = Ladder("synthesis", engines.voice, self.clock, publish)
+        self._recogniser = Ladder("recognition", engines.recogniser, self.clock, publish)
         self._rollover = Rollover(
             self._model, settings.turn.context_tokens, settings.turn.max_tokens, publish
         )

@@ -86,6 +86,15 @@ REPLY: Final = "reply"
 _ENGINES = "|".join(REGISTRY["face"])
 _MODELS = r"model file|language model|voice model|model "
 _RULES: Final = (
+    # -- another engine took over ------------------------------------------------------------------
+    _Rule(
+        r"^(?!face: )(?P<broken>[\w-]+): (?P<why>.*); (?P<other>[\w-]+) takes over$",
+        "spare",
+        "{other} goes on in place of {broken}.",
+        "{why}.",
+        "engine-settings",
+    ),
+    _Rule(r"^(?P<broken>[\w-]+) is back$", "spare", "{broken} works again."),
     # -- sound -------------------------------------------------------------------------------------
     _Rule(
         r"^no (?P<what>microphone|loudspeaker) found",
@@ -442,6 +451,15 @@ _NAMES: Final = {
     "audio2face": "Audio2Face",
     "audio2face-service": "The Audio2Face service",
     "lam": "LAM",
+    "whisper": "Whisper",
+    "moonshine": "Moonshine",
+    "llama-cpp": "llama.cpp",
+    "openai-server": "the server",
+    "vllm": "vLLM",
+    "hibari": "Hibari",
+    "kokoro": "Kokoro",
+    "piper": "Piper",
+    "deepgram": "Deepgram",
 }
 _SOLVED_BY_READY: Final = {START, REPLY, "sound", "engine", "models", "memory", "gpu"}
 _CHATTER: Final = (r"^face: drawn by ",)

@@ -107,6 +107,9 @@ class EchoHouse:
     def missing(self) -> Mapping[str, str]:
         return self.lacking
 
+    def replaced(self) -> Mapping[str, str]:
+        return {}
+
     def engines(self) -> list[dict[str, Any]]:
         return [{"stage": "language_model", "name": "echo"}]
 

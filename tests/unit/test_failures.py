@@ -33,6 +33,9 @@ TOLD = [
      "Your microphone is heard again."),
     ("error", "the sound system hangs: start the program again", "sound", None,
      "The sound system does not answer any more."),
+    ("warning", "openai-server: http://localhost:8000/v1: nobody listens there; llama-cpp takes "
+     "over", "spare", "engine-settings", "Llama.cpp goes on in place of the server."),
+    ("info", "openai-server is back", "spare", None, "The server works again."),
     ("warning", "face: lipsync lags; the face rests, speech goes on", "face", "face-settings",
      "The face rests for a moment."),
     ("warning", ("face: audio2face-service: localhost:52000 did not answer for 3 s; "

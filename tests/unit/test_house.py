@@ -12,6 +12,7 @@ from goassist_desktop.config import Config
 from goassist_desktop.host.ports import Wish
 from goassist_desktop.hosting import STAGES, AssistantHouse
 from goassist_desktop.pipeline.errors import EngineFailed
+from goassist_desktop.pipeline.events import Notice
 from goassist_desktop.pipeline.workers import Engines, Hosted, ThreadLane
 from tests.fakes.tones import (
     LoudnessActivity,
@@ -61,3 +62,18 @@ def test_with_real_engines_nothing_is_missing_until_they_go(lane: ThreadLane) ->
     assert [engine["stage"] for engine in house.engines()] == list(STAGES)
     house.lose("gone")
     assert set(house.missing().values()) == {"gone"}
+
+
+def test_an_engine_in_place_of_another_is_named_until_that_is_back(lane: ThreadLane) -> None:
+    house = AssistantHouse(Config())
+    made = engines(lane)
+    house.use(replace(made, voice=replace(made.voice, trouble="no such voice")))
+    assert dict(house.missing()) == {}
+    assert dict(house.replaced()) == {"synthesis": "no such voice"}
+    house._note(Notice("warning", "vllm: the connection was lost; tones", "language_model"))
+    assert set(house.replaced()) == {"synthesis", "language_model"}
+    house._note(Notice("info", "vllm is back", "language_model"))
+    assert set(house.replaced()) == {"synthesis"}
+    assert (
+        b'goassist_errors_total{component="language_model",type="replaced"} 1.0' in house.metrics()
+    )
