@@ -95,6 +95,15 @@ _RULES: Final = (
         "engine-settings",
     ),
     _Rule(r"^(?P<broken>[\w-]+) is back$", "spare", "{broken} works again."),
+    # -- servers of language models ----------------------------------------------------------------
+    _Rule(
+        r"^(?P<url>https?://\S+): (?P<why>.+)$",
+        "engine",
+        "The server of the language model does not work.",
+        "{why}. Its address is {url}",
+        "engine-settings",
+    ),
+    _Rule(r"^vLLM('s)? ", "engine", "vLLM does not work.", "{told}", "engine-settings"),
     # -- sound -------------------------------------------------------------------------------------
     _Rule(
         r"^no (?P<what>microphone|loudspeaker) found",

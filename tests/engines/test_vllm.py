@@ -128,7 +128,7 @@ def test_what_it_said_before_it_ended_is_told(tmp_path: Path) -> None:
 
 def test_it_is_not_installed(tmp_path: Path) -> None:
     engine = Vllm(Served("m", 0.5, tmp_path / "vllm.log", "no-such-program"))
-    with pytest.raises(EngineFailed, match="'no-such-program' is not installed"):
+    with pytest.raises(EngineFailed, match="vLLM's program 'no-such-program' is not installed"):
         engine.load()
     assert engine.info.model == "m"
     with pytest.raises(EngineFailed, match="not asked yet"):

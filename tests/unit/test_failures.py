@@ -33,8 +33,9 @@ TOLD = [
      "Your microphone is heard again."),
     ("error", "the sound system hangs: start the program again", "sound", None,
      "The sound system does not answer any more."),
-    ("warning", "openai-server: http://localhost:8000/v1: nobody listens there; llama-cpp takes "
-     "over", "spare", "engine-settings", "Llama.cpp goes on in place of the server."),
+    ("warning", ("openai-server: http://localhost:8000/v1: nobody listens there; "
+     "llama-cpp takes over"), "spare", "engine-settings",
+     "Llama.cpp goes on in place of the server."),
     ("info", "openai-server is back", "spare", None, "The server works again."),
     ("warning", "face: lipsync lags; the face rests, speech goes on", "face", "face-settings",
      "The face rests for a moment."),
@@ -211,6 +212,11 @@ FILLED = {
     "fault": "the microphone 'x' stopped",
     "why": "the microphone 'x' can not be opened: Device unavailable",
     "after": "going on with 'y'",
+    "url": "http://localhost:8000/v1",
+    "self._url": "http://localhost:8000/v1",
+    "broken": "vllm",
+    "other": "llama-cpp",
+    "rung.engine.info.name": "vllm",
 }
 """What placeholders stand for, where it matters."""
 NOT_OURS = r"^x: x$"

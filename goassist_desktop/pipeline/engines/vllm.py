@@ -70,11 +70,13 @@ class Vllm(OpenAIServer):
                 child.end()
                 if ours:
                     said = child.last_line()
-                    raise EngineFailed(f"it ended with status {child.status}: {said}"[:300])
+                    raise EngineFailed(f"vLLM ended with status {child.status}: {said}"[:300])
                 ours = True  # the one there was died some time ago
                 child = self._child = self._start()
             if time.monotonic() > deadline:
-                raise EngineFailed(f"it was not ready after {READY_S:g} s; see {self._served.log}")
+                raise EngineFailed(
+                    f"vLLM was not ready after {READY_S:g} s; see {self._served.log}"
+                )
             time.sleep(LOOK_S)
         super().load()
 
@@ -89,8 +91,8 @@ class Vllm(OpenAIServer):
         program = shutil.which(served.program)
         if program is None:
             raise EngineFailed(
-                f"the program {served.program!r} is not installed: install vLLM in an environment "
-                "of its own, and name its program in vllm.program"
+                f"vLLM's program {served.program!r} is not installed: install vLLM in an "
+                "environment of its own, and name its program in vllm.program"
             )
         port, key = _free_port(), secrets.token_urlsafe(32)
         self._use(Server(f"http://{LOOPBACK}:{port}/v1", key=key))
@@ -100,7 +102,7 @@ class Vllm(OpenAIServer):
         try:
             return Child(command, served.log, {**ENVIRONMENT, "VLLM_API_KEY": key})
         except OSError as error:
-            raise EngineFailed(f"its log {served.log} can not be written: {error}") from error
+            raise EngineFailed(f"vLLM's log {served.log} can not be written: {error}") from error
 
     def _healthy(self) -> bool:
         try:
