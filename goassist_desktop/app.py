@@ -47,6 +47,20 @@ def _threads(stage: str) -> int:
     return {"recognition": min(cores, 4), "language_model": min(cores, 8)}.get(stage, 1)
 
 
+def chosen_engine(config: Config, stage: str, *, threads: int) -> Any:
+    """The engine of a stage, not loaded. Raises ModelMissing."""
+    name = getattr(config.engines, stage)
+    how = config.recognition
+    told = {"language": how.language, "hot_words": how.hot_words}
+    options = {
+        "whisper": told | {"device": how.device},
+        "deepgram": told | {"key": how.deepgram_key},
+    }.get(name, {})
+    model = model_names(config).get(stage)
+    source = weights.path(model) if model else how.deepgram_url
+    return create(stage, name, source, threads=threads, **options)
+
+
 def face_engines(config: Config) -> dict[str, Any]:
     """The chosen engine of the face, and the one that takes over; not loaded: see `Face`."""
     if config.face.engine == "none":
@@ -78,13 +92,7 @@ def loaded_engines(
     waiting, for up to 0.7 s. Raises ModelMissing and EngineFailed.
     """
     engines: dict[str, Any] = {
-        stage: create(
-            stage,
-            getattr(config.engines, stage),
-            weights.path(model),
-            threads=_threads(stage),
-        )
-        for stage, model in model_names(config).items()
+        stage: chosen_engine(config, stage, threads=_threads(stage)) for stage in STAGES
     }
     if hasattr(engines["language_model"], "seats"):  # a SeatedModel
         engines["language_model"].seats = seats

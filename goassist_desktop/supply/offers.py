@@ -60,7 +60,10 @@ class Offer:
 
 
 def model_names(config: Config) -> dict[str, str]:
-    """Stage -> model: the chosen one, else the profile's, else the first the engine can read."""
+    """Stage -> model: the chosen one, else the profile's, else the first the engine can read.
+
+    A stage whose engine reads no model of the manifest is left out.
+    """
     known = manifest.load()
     profile = {model.stage: model for model in weights.profile(config.profile)}
     names = {}
@@ -70,6 +73,8 @@ def model_names(config: Config) -> dict[str, str]:
         if not chosen and usual.engine != engine:
             able = (m.name for m in known.models.values() if (m.stage, m.engine) == (stage, engine))
             chosen = next(able, "")
+            if not chosen:
+                continue
         names[stage] = chosen or usual.name
     return names
 

@@ -14,8 +14,8 @@ from goassist_desktop.pipeline.errors import ConfigError
     ("stage", "name"), [(stage, name) for stage, names in REGISTRY.items() for name in names]
 )
 def test_every_engine_can_be_made_and_says_what_it_is(stage: str, name: str) -> None:
-    source = "localhost:52000" if name.endswith("-service") else Path("nowhere")
-    info = create(stage, name, source, threads=1).info
+    services = {"audio2face-service": "localhost:52000", "deepgram": "wss://localhost"}
+    info = create(stage, name, services.get(name, Path("nowhere")), threads=1).info
     assert (info.stage, info.name) == (stage, name)
     assert info.licence
     assert not info.stand_in
@@ -31,7 +31,7 @@ def test_an_unknown_engine_is_refused_with_what_is_allowed() -> None:
 def test_the_list_of_engines_imports_none_of_them() -> None:
     code = (
         "import sys, goassist_desktop.pipeline.engines\n"
-        "heavy = {'onnxruntime', 'ctranslate2', 'faster_whisper', 'grpc'} & {*sys.modules}\n"
+        "heavy = {'onnxruntime', 'ctranslate2', 'faster_whisper', 'grpc', 'aiohttp'} & {*sys.modules}\n"
         "sys.exit(', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -22,6 +22,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "recognition": {
         "whisper": f"{_HERE}.whisper:Whisper",
         "moonshine": f"{_HERE}.moonshine:Moonshine",
+        "deepgram": f"{_HERE}.deepgram:Deepgram",
     },
     "language_model": {"llama-cpp": f"{_HERE}.llama_cpp:LlamaCpp"},
     "synthesis": {"hibari": f"{_HERE}.hibari:HibariVoice"},
@@ -35,8 +36,9 @@ REGISTRY: dict[str, dict[str, str]] = {
 """stage -> name -> "module:Class"."""
 
 
-def create(stage: str, name: str, source: Path | str, *, threads: int) -> Any:
-    """The engine `name` of `stage`, not yet loaded. `source`: its files' folder, or an address.
+def create(stage: str, name: str, source: Path | str, *, threads: int, **options: str) -> Any:
+    """The engine `name` of `stage`, not yet loaded. `source`: its files' folder, or an address;
+    `options`: what this engine alone is told.
 
     What comes back meets the stage's Protocol. Raises ConfigError naming what is allowed.
     """
@@ -47,4 +49,4 @@ def create(stage: str, name: str, source: Path | str, *, threads: int) -> Any:
     if where is None:
         raise ConfigError(f"{stage}: unknown engine {name!r}; allowed: {', '.join(engines)}")
     module, _, cls = where.partition(":")
-    return getattr(import_module(module), cls)(source, threads=threads)
+    return getattr(import_module(module), cls)(source, threads=threads, **options)
