@@ -142,8 +142,9 @@ class Whisper:
         sound = _Sound(audio, self._encode, self._tail)
         language = self._language_of(sound)
         heard = self._hear(sound, language, self._hot)
-        if self._hot and heard.no_speech > NO_SPEECH:
-            # In noise it says the hot words, quite sure: without them it knows better.
+        if self._hot and (heard.no_speech > NO_SPEECH or _words(heard.text) <= self._hot_set):
+            # In noise it says hot words, quite sure, and a short "Stop!" may become one. Without
+            # them it knows better whether there was speech.
             plain = self._hear(sound, language, [])
             if not plain.text or not heard.text or plain.confidence > heard.confidence:
                 heard = plain
@@ -243,6 +244,7 @@ class Whisper:
             )
         self._choose = self._language == "auto" and model.is_multilingual
         self._spoken = ""
+        self._hot_set = _words(self._hot_words)
         self._hot = _hot_tokens(self._tokenizer, self._hot_words)
         self._suppressed = _suppressed(self._tokenizer)
         self._features = FeatureExtractor(  # type: ignore[no-untyped-call]
@@ -253,13 +255,19 @@ class Whisper:
         try:
             with _failures_of(device):
                 self._tail = _encode(model, nothing)
-                self._transcribe(np.zeros(ANALYSIS_RATE_HZ, np.float32))
+                self._warm_up()
         except ValueError as error:  # the vocabulary lacks the tokens of the prompt
             self._model = None
             raise _damaged(self._dir / "vocabulary") from error
         except EngineFailed:
             self._model = None
             raise
+
+    def _warm_up(self) -> None:
+        sound = _Sound(np.zeros(ANALYSIS_RATE_HZ, np.float32), self._encode, self._tail)
+        self._understand(sound, sound.context_s, [*self._hot, *self._starts["en"]])
+        if self._choose:
+            self._languages(sound.encoded(sound.context_s))
 
     def _check_files(self) -> None:
         for name in FILES:
@@ -387,13 +395,20 @@ def _starts(tokenizer: Tokenizer, *, multilingual: bool) -> dict[str, list[int]]
 
 
 def _hot_tokens(tokenizer: Tokenizer, words: str) -> list[int]:
-    """Hot words as what was said before, as many from the front as HOT_TOKENS has room for."""
+    """Hot words as a sentence said before, as many from the front as HOT_TOKENS has room for.
+
+    Without its full stop the transcription would have none either, and be less sure.
+    """
     each = [word.strip() for word in words.split(",") if word.strip()]
     for count in range(len(each), 0, -1):
-        tokens = tokenizer.encode(" " + ", ".join(each[:count]))
+        tokens = tokenizer.encode(" " + ", ".join(each[:count]) + ".")
         if len(tokens) < HOT_TOKENS:
             return [tokenizer.sot_prev, *tokens]
     return []
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
 
 
 def _suppressed(tokenizer: Tokenizer) -> list[int]:
