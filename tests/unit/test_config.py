@@ -73,7 +73,7 @@ def test_flags_win_over_variables_and_variables_over_the_file(file: Path) -> Non
         ("[kiosk]\npin = 2580", "kiosk.pin = 2580: must be a text"),
         ("[kiosk]\nwake_word = '?!'", "kiosk.wake_word = '?!': must have a letter in it"),
         ("[recognition]\nlanguage = 'english'", "'english': must be one of auto, af, am, ar,"),
-        ("[recognition]\nhot_words = 'a\\nb'", "hot_words = 'a\\\\nb': must be words with commas"),
+        ('[recognition]\nhot_words = "a\\nb"', "hot_words = 'a\\nb': must be words with commas"),
         (f"[recognition]\nhot_words = '{'a' * 501}'", "on one line of at most 500 characters"),
         ("[recognition]\ndeepgram_key = 'my key'", "deepgram_key: must be 1 to 256 letters"),
         ("[recognition]\ndeepgram_url = 'ws://a.org'", "must be wss://HOST or wss://HOST:PORT; ws"),
