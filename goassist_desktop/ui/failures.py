@@ -231,6 +231,13 @@ _RULES: Final = (
         "It is {library}, of CUDA. Install it, or set recognition.device to cpu.",
     ),
     _Rule(
+        r"^recognition: the graphics card failed",
+        "gpu",
+        "The graphics card does not answer.",
+        "Choose engines that do without, or start the computer again.",
+        "engine-settings",
+    ),
+    _Rule(
         r"^recognition.device = 'cuda': no graphics card",
         "gpu",
         "There is no graphics card with CUDA.",
