@@ -39,6 +39,7 @@ SERVERS: dict[str, Callable[[Config], object]] = {
     "openai-server": lambda config: Server(
         config.language_server.url, config.language_server.model, config.language_server.key
     ),
+    "deepgram": lambda config: config.recognition.deepgram_url,
     "vllm": lambda config: Served(
         config.vllm.model,
         config.vllm.gpu_share,
@@ -46,7 +47,7 @@ SERVERS: dict[str, Callable[[Config], object]] = {
         config.vllm.program,
     ),
 }
-"""Language models that are another process: what each is made from."""
+"""Engines whose model is elsewhere: what each is made from."""
 LEAVE_S = 0.6
 """How long the engines may take to finish their steps when the program ends."""
 GIVE_UP_S = 0.05
@@ -63,6 +64,24 @@ def threads_for(stage: str) -> int:
     """Cores for a stage. The two heavy ones may take all: they seldom work at once."""
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     return {"recognition": min(cores, 4), "language_model": min(cores, 8)}.get(stage, 1)
+
+
+def chosen_engine(config: Config, stage: str, *, threads: int) -> Any:
+    """The engine of a stage, not loaded. Raises ModelMissing."""
+    name = getattr(config.engines, stage)
+    elsewhere = SERVERS.get(name)
+    source = elsewhere(config) if elsewhere else weights.path(model_names(config)[stage])
+    return _engine(config, stage, name, source, threads)
+
+
+def _engine(config: Config, stage: str, name: str, source: Any, threads: int) -> Any:
+    how = config.recognition
+    told = {"language": how.language, "hot_words": how.hot_words}
+    options = {
+        "whisper": told | {"device": how.device},
+        "deepgram": told | {"key": how.deepgram_key},
+    }
+    return create(stage, name, source, threads=threads, **options.get(name, {}))
 
 
 def face_engines(config: Config) -> dict[str, Any]:
@@ -95,7 +114,7 @@ def loaded_engines(
     Where the program is `ending` they are not closed: to end llama.cpp's server keeps all of Python
     waiting, for up to 0.7 s. Raises ModelMissing and EngineFailed.
     """
-    chosen = {stage: _chosen(config, stage) for stage in STAGES}
+    chosen = {stage: chosen_engine(config, stage, threads=threads_for(stage)) for stage in STAGES}
     below = {stage: _spares(config, stage) for stage in LADDERS}
     faces = face_engines(config)
     if hasattr(chosen["language_model"], "seats"):  # a SeatedModel
@@ -149,18 +168,10 @@ def loaded_engines(
                 _at_work.append(lane)
 
 
-def _chosen(config: Config, stage: str) -> Any:
-    name = getattr(config.engines, stage)
-    if stage == "language_model" and name in SERVERS:
-        return create(stage, name, SERVERS[name](config), threads=1)
-    folder = weights.path(model_names(config)[stage])
-    return create(stage, name, folder, threads=threads_for(stage))
-
-
 def _spares(config: Config, stage: str) -> list[Any]:
     """Other engines of a stage whose models are here: they go on where the chosen one fails."""
     return [
-        create(stage, model.engine, weights.path(model.name), threads=threads_for(stage))
+        _engine(config, stage, model.engine, weights.path(model.name), threads_for(stage))
         for model in offers.spares(config, stage)
     ]
 

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from goassist_desktop.pipeline.engines import REGISTRY
+from goassist_desktop.pipeline.engines.languages import LANGUAGES
 from goassist_desktop.pipeline.errors import ConfigError
-from goassist_desktop.pipeline.network_address import host_and_port
+from goassist_desktop.pipeline.network_address import host_and_port, web_socket
 from goassist_desktop.pipeline.wake_word import meant_for
 from goassist_desktop.supply import manifest
 
@@ -34,6 +35,7 @@ SYSTEM_PROMPT = (
 
 LONGEST_PIN = 32
 SHORTEST_TOKEN = 16
+LONGEST_HOT_WORDS = 500
 
 
 def _digits(text: str, key: str) -> None:
@@ -45,6 +47,19 @@ def _token(text: str, key: str) -> None:
     if not re.fullmatch(rf"[\x21-\x7e]{{{SHORTEST_TOKEN},256}}", text):
         raise ConfigError(
             f"{key}: must be {SHORTEST_TOKEN} to 256 letters, digits and signs, or empty"
+        )
+
+
+def _key(text: str, key: str) -> None:
+    if not re.fullmatch(r"[\x21-\x7e]{1,256}", text):
+        raise ConfigError(f"{key}: must be 1 to 256 letters, digits and signs, or empty")
+
+
+def _hot_words(text: str, key: str) -> None:
+    if len(text) > LONGEST_HOT_WORDS or not text.isprintable():
+        raise ConfigError(
+            f"{key} = {text[:40]!r}: must be words with commas between them, on one line of at "
+            f"most {LONGEST_HOT_WORDS} characters"
         )
 
 
@@ -162,6 +177,22 @@ class Persona:
 
 
 @dataclass(frozen=True, slots=True)
+class Recognition:
+    """How speech is understood."""
+
+    language: str = _setting("en", among=("auto", *LANGUAGES))
+    """A code of Whisper's, or auto: whatever is spoken."""
+    hot_words: str = _setting("", form=_hot_words)
+    """Names and the like that are to be spelled so, with commas between them."""
+    device: str = _setting("auto", among=("auto", "cpu", "cuda"))
+    """Where Whisper computes; auto: on a graphics card with CUDA where there is one."""
+    deepgram_key: str = _setting("", form=_key)
+    """Of an account with Deepgram; empty: what DEEPGRAM_API_KEY has."""
+    deepgram_url: str = _setting("wss://api.deepgram.com", form=web_socket)
+    """Of Deepgram's service, or of one that is run by yourself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     system_prompt: str = _setting(SYSTEM_PROMPT)
     max_tokens: int = _setting(256, low=16, high=2048)
@@ -247,6 +278,7 @@ class Config:
     language_server: LanguageServer = field(default_factory=LanguageServer)
     vllm: VllmSettings = field(default_factory=VllmSettings)
     audio: Audio = field(default_factory=Audio)
+    recognition: Recognition = field(default_factory=Recognition)
     reply: Reply = field(default_factory=Reply)
     turn_taking: TurnTaking = field(default_factory=TurnTaking)
     face: FaceSettings = field(default_factory=FaceSettings)
@@ -415,6 +447,7 @@ def built(chosen: Mapping[str, Any]) -> Config:
         language_server=LanguageServer(**of("language_server")),
         vllm=VllmSettings(**of("vllm")),
         audio=Audio(**of("audio")),
+        recognition=Recognition(**of("recognition")),
         reply=Reply(**of("reply")),
         turn_taking=TurnTaking(**of("turn_taking")),
         face=FaceSettings(**of("face")),
@@ -442,4 +475,10 @@ def built(chosen: Mapping[str, Any]) -> Config:
                 f"models.{spec.name} = {name!r}: engines.{spec.name} = {engine!r} can not read "
                 f"it, {manifest.load().model(name).engine!r} can"
             )
+    language = config.recognition.language
+    if config.engines.recognition == "moonshine" and language not in ("en", "auto"):
+        raise ConfigError(
+            f"recognition.language = {language!r}: engines.recognition = 'moonshine' knows English "
+            "alone"
+        )
     return config

@@ -16,19 +16,18 @@ from typing import Any
 import numpy as np
 import psutil
 
-from goassist_desktop import virtual_time, weights
+from goassist_desktop import virtual_time
+from goassist_desktop.app import chosen_engine
 from goassist_desktop.bench.turns_corpus import RecordedTurn
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.clock import SampleClock
 from goassist_desktop.pipeline.ears import Ears
 from goassist_desktop.pipeline.endpointing import EndOfTurn
-from goassist_desktop.pipeline.engines import create
 from goassist_desktop.pipeline.events import EarsEvent, SpeechPaused, SpeechStarted, WorkFailed
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ
 from goassist_desktop.pipeline.ladder import Ladder
 from goassist_desktop.pipeline.protocols import Recogniser, TurnDetector, VoiceActivity
 from goassist_desktop.pipeline.workers import Hosted
-from goassist_desktop.supply.offers import model_names
 
 MS = ANALYSIS_RATE_HZ // 1000
 BLOCK_MS = 10
@@ -98,18 +97,12 @@ class Moment:
 @contextmanager
 def hearing(config: Config) -> Iterator[Hearing]:
     """The engines of the ears, loaded. Raises ModelMissing and EngineFailed."""
-    models = model_names(config)
     loaded: dict[str, Any] = {}
     with ExitStack() as stack:
         for stage in ("voice_activity", "turn_detection", "recognition"):
             cores = psutil.cpu_count(logical=False) or 1
             threads = min(cores, 4) if stage == "recognition" else 1
-            engine = create(
-                stage,
-                getattr(config.engines, stage),
-                weights.path(models[stage]),
-                threads=threads,
-            )
+            engine = chosen_engine(config, stage, threads=threads)
             engine.load()
             stack.callback(engine.close)
             loaded[stage] = engine

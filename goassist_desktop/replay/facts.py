@@ -14,6 +14,7 @@ from goassist_desktop.config import (
     EngineChoice,
     ModelChoice,
     Persona,
+    Recognition,
     Reply,
     TurnTaking,
 )
@@ -39,6 +40,7 @@ def _for_strangers(config: Config) -> Config:
         config,
         kiosk=replace(config.kiosk, pin=""),
         host=replace(config.host, token="", turn_password=""),
+        recognition=replace(config.recognition, deepgram_key=""),
         language_server=replace(config.language_server, key=""),
     )
 
@@ -63,6 +65,7 @@ def recorded_config(header: dict[str, Any]) -> Config:
             engines=EngineChoice(**config["engines"]),
             models=ModelChoice(**config.get("models", {})),
             audio=Audio(**config["audio"]),
+            recognition=Recognition(**config.get("recognition", {})),
             reply=Reply(**config["reply"]),
             turn_taking=TurnTaking(**config["turn_taking"]),
             persona=Persona(**config["persona"]) if "persona" in config else NOBODY,

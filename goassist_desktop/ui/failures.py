@@ -236,6 +236,32 @@ _RULES: Final = (
         "Choose a smaller one",
     ),
     _Rule(
+        r"^recognition: the graphics card has too little memory",
+        "gpu",
+        "The graphics card has no memory left.",
+        "Close other programs that use it, or choose engines that do without.",
+        "engine-settings",
+    ),
+    _Rule(
+        r"^recognition: (?P<library>\S+), a library of CUDA, is not installed",
+        "gpu",
+        "A part that the graphics card needs is not installed.",
+        "It is {library}, of CUDA. Install it, or set recognition.device to cpu.",
+    ),
+    _Rule(
+        r"^recognition: the graphics card failed",
+        "gpu",
+        "The graphics card does not answer.",
+        "Choose engines that do without, or start the computer again.",
+        "engine-settings",
+    ),
+    _Rule(
+        r"^recognition.device = 'cuda': no graphics card",
+        "gpu",
+        "There is no graphics card with CUDA.",
+        "Set recognition.device to auto or cpu.",
+    ),
+    _Rule(
         r"(?i)^(?!face: ).*(CUDA out of memory|cudaMalloc|CUDNN_STATUS_ALLOC_FAILED)",
         "gpu",
         "The graphics card has no memory left.",
@@ -355,6 +381,34 @@ _RULES: Final = (
         "Try again",
     ),
     # -- engines -----------------------------------------------------------------------------------
+    _Rule(
+        r"^recognition\.deepgram_key: must be a key",
+        "engine",
+        "Deepgram needs a key.",
+        "Set recognition.deepgram_key, or choose a recogniser that needs none.",
+        "engine-settings",
+    ),
+    _Rule(
+        r"^Deepgram (?P<what>refused.*) \(HTTP",
+        REPLY,
+        "Deepgram does not understand for you.",
+        "It {what}.",
+        "engine-settings",
+    ),
+    _Rule(
+        r"^Deepgram can not be reached",
+        REPLY,
+        "Deepgram can not be reached.",
+        "Check the connection to the internet, or choose a recogniser that needs none.",
+        "engine-settings",
+    ),
+    _Rule(
+        r"^Deepgram ",
+        REPLY,
+        "Deepgram failed.",
+        "Say it again. If it comes back, choose another recogniser.",
+        "engine-settings",
+    ),
     _Rule(
         r"^no word from the language model for (?P<time>[\d.]+) s",
         REPLY,

@@ -29,6 +29,10 @@ WORDS = {
     "espeak_wait": "Hold on, wait a moment.",
     "espeak_thank_you": "Thank you.",
     "espeak_stop": "Stop!",
+    "espeak_name": "Please call Katarzyna Wojcik tomorrow.",
+    "espeak_german": "Ich möchte morgen mit dem Zug nach Hamburg fahren.",
+    "espeak_spanish": "Muchas gracias por su ayuda, hasta mañana.",
+    "espeak_french": "Je voudrais un café, s'il vous plaît.",
 }
 PEOPLE = ("two_cities_1", "two_cities_2", "beckett")
 SENTENCES = ("espeak_weather", "espeak_spider", "espeak_story")

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.models
 MODELS = {"whisper": "faster-whisper-tiny.en", "moonshine": "moonshine-tiny-en"}
 OPTIONAL = {"moonshine"}
 """Engines whose model no profile has; where it was not pulled their tests are skipped."""
+CLOUD = {"deepgram"}
+"""Nothing is sent to them here; `test_deepgram` has a service of its own."""
 SECOND = ANALYSIS_RATE_HZ
 
 UTTERANCES = (
@@ -42,7 +44,7 @@ NORMAL = jiwer.Compose(
 )
 
 
-@pytest.fixture(scope="module", params=sorted(REGISTRY["recognition"]))
+@pytest.fixture(scope="module", params=sorted({*REGISTRY["recognition"]} - CLOUD))
 def engine(request: pytest.FixtureRequest, models: Callable[[str], Path]) -> Iterator[Recogniser]:
     try:
         folder = models(MODELS[request.param])

@@ -423,6 +423,16 @@ def test_an_engine_is_chosen_with_its_licence_and_what_it_lacks(
     assert line.fault == "Its model is not on this machine yet."
 
 
+def test_an_engine_in_the_cloud_says_so_and_has_no_model(opened: Open) -> None:
+    page = opened()
+    page.open("Engines")
+    line = page.section(Engines).engines["recognition"]
+    page.editing.put({"engines.recognition": "deepgram"})
+    line.refresh()
+    assert "what you say leaves this machine" in line.details.text()
+    assert "Whisper" not in line.details.text() and not line.fault
+
+
 def test_which_engine_works_is_told(opened: Open) -> None:
     page = opened()
     page.happened(
@@ -716,7 +726,9 @@ def test_what_is_kept_is_said(qtbot: QtBot, opened: Open) -> None:
     assert privacy.summary.text() == f"{kept} {NOTHING_LEAVES}"
     page.editing.put({"face.live_link": "studio:11111"})
     assert privacy.summary.text() == f"{kept} The movements of the face go to studio:11111."
-    page.editing.put({"face.live_link": "", "host.enabled": True})
+    page.editing.put({"face.live_link": "", "engines.recognition": "deepgram"})
+    assert privacy.summary.text() == f"{kept} What you say goes to Deepgram, which understands it."
+    page.editing.put({"engines.recognition": "whisper", "host.enabled": True})
     assert privacy.summary.text() == f"{kept} {NOTHING_LEAVES}"
     page.editing.put({"host.network": True})
     assert privacy.summary.text() == (

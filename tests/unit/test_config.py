@@ -72,6 +72,11 @@ def test_flags_win_over_variables_and_variables_over_the_file(file: Path) -> Non
         (f"[kiosk]\npin = '{'1' * 33}'", "kiosk.pin: must be digits, at most 32"),
         ("[kiosk]\npin = 2580", "kiosk.pin = 2580: must be a text"),
         ("[kiosk]\nwake_word = '?!'", "kiosk.wake_word = '?!': must have a letter in it"),
+        ("[recognition]\nlanguage = 'english'", "'english': must be one of auto, af, am, ar,"),
+        ('[recognition]\nhot_words = "a\\nb"', "hot_words = 'a\\nb': must be words with commas"),
+        (f"[recognition]\nhot_words = '{'a' * 501}'", "on one line of at most 500 characters"),
+        ("[recognition]\ndeepgram_key = 'my key'", "deepgram_key: must be 1 to 256 letters"),
+        ("[recognition]\ndeepgram_url = 'ws://a.org'", "must be wss://HOST or wss://HOST:PORT; ws"),
         ("profile = 3", "profile = 3: must be a text"),
         ("profile = ", "config.toml: Invalid value"),
     ],
@@ -106,6 +111,30 @@ def test_addresses_are_host_and_port(file: Path) -> None:
     assert config.load({"face.live_link": ""}, {"GOASSIST_FACE_LIVE_LINK": "a:1"}).face == (
         config.FaceSettings()
     )
+
+
+@pytest.mark.parametrize(
+    "url", ["wss://api.deepgram.com", "wss://[2001:db8::1]:8443/speech", "ws://localhost:8080"]
+)
+def test_addresses_of_web_sockets(file: Path, url: str) -> None:
+    assert config.load({"recognition.deepgram_url": url}, {}).recognition.deepgram_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://a.org", "wss://", "wss://a.org:0", "wss://a.org:x", "wss://me:pw@a.org",
+     "wss://a.org/?key=1", "wss://a b.org", "ws://192.168.0.2", "wss://[::1", "ws://localhost.org"],
+)  # fmt: skip
+def test_what_is_no_address_of_a_web_socket(file: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match=r"^--set recognition.deepgram_url = .*: must be wss://"):
+        config.load({"recognition.deepgram_url": url}, {})
+
+
+def test_moonshine_knows_english_alone(file: Path) -> None:
+    chosen = {"engines.recognition": "moonshine"}
+    assert config.load(chosen | {"recognition.language": "auto"}, {})
+    with pytest.raises(ConfigError, match=r"^recognition.language = 'de': .* English alone"):
+        config.load(chosen | {"recognition.language": "de"}, {})
 
 
 def test_a_chosen_model_is_one_that_the_engine_can_read(file: Path) -> None:

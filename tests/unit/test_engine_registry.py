@@ -13,6 +13,7 @@ from goassist_desktop.pipeline.errors import ConfigError
 
 SOURCES = {
     "audio2face-service": "localhost:52000",
+    "deepgram": "wss://localhost",
     "openai-server": Server("http://localhost:8000/v1"),
     "vllm": Served("Qwen/Qwen2.5-7B-Instruct", 0.5, Path("nowhere") / "vllm.log"),
 }
@@ -38,7 +39,8 @@ def test_an_unknown_engine_is_refused_with_what_is_allowed() -> None:
 def test_the_list_of_engines_imports_none_of_them() -> None:
     code = (
         "import sys, goassist_desktop.pipeline.engines\n"
-        "heavy = {'onnxruntime', 'ctranslate2', 'faster_whisper', 'grpc'} & {*sys.modules}\n"
+        "heavy = {'onnxruntime', 'ctranslate2', 'faster_whisper', 'grpc', 'aiohttp'}\n"
+        "heavy &= {*sys.modules}\n"
         "sys.exit(', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -60,6 +60,21 @@ TOLD = [
      "The graphics card has no memory left."),
     ("error", "recognition: /models/whisper can not be loaded: std::bad_alloc", "memory",
      "engine-settings", "There is not enough memory."),
+    ("error", ("recognition: the graphics card has too little memory for the model; "
+     "recognition.device = 'cpu' does without it"), "gpu", "engine-settings",
+     "The graphics card has no memory left."),
+    ("error", ("recognition: libcublas.so.12, a library of CUDA, is not installed; "
+     "recognition.device = 'cpu' does without it"), "gpu", None,
+     "A part that the graphics card needs is not installed."),
+    ("error", ("recognition: the graphics card failed: CUDA failed with error x; "
+     "recognition.device = 'cpu' does without it"), "gpu", "engine-settings",
+     "The graphics card does not answer."),
+    ("error", "Deepgram refused the key (HTTP 401)", "reply", "engine-settings",
+     "Deepgram does not understand for you."),
+    ("error", "Deepgram can not be reached: Connection refused", "reply", "engine-settings",
+     "Deepgram can not be reached."),
+    ("error", "Deepgram closed the connection with code 1011", "reply", "engine-settings",
+     "Deepgram failed."),
     ("error", "synthesis: the voice broke: invalid input", "reply", "retry", "The voice failed."),
     ("error", "smart-turn-v3.onnx broke: invalid input", "reply", "retry",
      "A part of GoAssist stopped in the middle of its work."),

@@ -71,6 +71,12 @@ def test_an_engine_brings_its_model() -> None:
     assert names["recognition"] == "moonshine-tiny-en"
 
 
+def test_an_engine_in_the_cloud_has_no_model() -> None:
+    names = model_names(Config(engines=EngineChoice(recognition="deepgram")))
+    assert "recognition" not in names
+    assert set(names) == {*model_names(Config())} - {"recognition"}
+
+
 @pytest.mark.parametrize("name", list(manifest.load().models))
 def test_using_a_model_makes_settings_that_are_accepted_and_use_it(name: str) -> None:
     stage = weights.model(name).stage

@@ -21,6 +21,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "recognition": {
         "whisper": f"{_HERE}.whisper:Whisper",
         "moonshine": f"{_HERE}.moonshine:Moonshine",
+        "deepgram": f"{_HERE}.deepgram:Deepgram",
     },
     "language_model": {
         "llama-cpp": f"{_HERE}.llama_cpp:LlamaCpp",
@@ -38,9 +39,9 @@ REGISTRY: dict[str, dict[str, str]] = {
 """stage -> name -> "module:Class"."""
 
 
-def create(stage: str, name: str, source: Any, *, threads: int) -> Any:
+def create(stage: str, name: str, source: Any, *, threads: int, **options: str) -> Any:
     """The engine `name` of `stage`, not yet loaded. `source`: the folder of its files, or where
-    else its model is, as its constructor says.
+    else its model is, as its constructor says; `options`: what this engine alone is told.
 
     What comes back meets the stage's Protocol. Raises ConfigError naming what is allowed.
     """
@@ -51,4 +52,4 @@ def create(stage: str, name: str, source: Any, *, threads: int) -> Any:
     if where is None:
         raise ConfigError(f"{stage}: unknown engine {name!r}; allowed: {', '.join(engines)}")
     module, _, cls = where.partition(":")
-    return getattr(import_module(module), cls)(source, threads=threads)
+    return getattr(import_module(module), cls)(source, threads=threads, **options)

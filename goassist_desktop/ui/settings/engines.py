@@ -31,7 +31,7 @@ class About:
     model: str = ""
     """In the manifest; empty: the one the profile has for the stage."""
     licence: str = ""
-    """Of what is not in the manifest."""
+    """Of what is not in the manifest; empty where a model of it is read."""
 
 
 ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
@@ -40,6 +40,11 @@ ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
     "recognition": {
         "whisper": About("Whisper", "two cores, 0.2 GB of memory"),
         "moonshine": About("Moonshine", "one core, 0.2 GB of memory", "moonshine-tiny-en"),
+        "deepgram": About(
+            "Deepgram, in the cloud",
+            "a key of theirs and the internet: what you say leaves this machine",
+            licence="Deepgram's terms of service",
+        ),
     },
     "language_model": {
         "llama-cpp": About("llama.cpp", "as many cores as there are"),
@@ -143,6 +148,8 @@ class EngineLine(Line):
 
     def _model(self, about: About) -> Model | None:
         """The model of the manifest that an engine reads; None where it reads none of them."""
+        if about.licence:
+            return None
         chosen = settings.values(self.editing.config).get(self._model_key) or about.model
         if chosen:
             return weights.model(chosen)
@@ -194,10 +201,7 @@ def _server(editing: Editing) -> list[Line]:
 class Engines(Section):
     TITLE = "Engines"
     ICON = "chip"
-    WHAT = (
-        "What does the work. All of it runs on this machine and needs no network, unless you "
-        "choose a server."
-    )
+    WHAT = "What does the work. All but what says so runs on this machine, and needs no network."
 
     def __init__(self, editing: Editing) -> None:
         super().__init__(editing)

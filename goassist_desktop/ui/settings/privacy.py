@@ -124,6 +124,8 @@ class Privacy(Section):
 
     def _what_leaves(self) -> list[str]:
         face, host, sent = self.editing.config.face, self.editing.config.host, []
+        if self.editing.config.engines.recognition == "deepgram":
+            sent.append("What you say goes to Deepgram, which understands it.")
         if face.engine == "audio2face-service":
             sent.append(f"The assistant's voice goes to {face.service}, which moves its face.")
         if face.live_link:
