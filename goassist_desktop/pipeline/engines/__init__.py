@@ -24,7 +24,11 @@ REGISTRY: dict[str, dict[str, str]] = {
         "moonshine": f"{_HERE}.moonshine:Moonshine",
     },
     "language_model": {"llama-cpp": f"{_HERE}.llama_cpp:LlamaCpp"},
-    "synthesis": {"hibari": f"{_HERE}.hibari:HibariVoice"},
+    "synthesis": {
+        "hibari": f"{_HERE}.hibari:HibariVoice",
+        "kokoro": f"{_HERE}.kokoro:Kokoro",
+        "piper": f"{_HERE}.piper:Piper",
+    },
     "face": {
         "lipsync": f"{_HERE}.lipsync:LipSync",
         "audio2face": f"{_HERE}.audio2face:Audio2Face",

@@ -42,7 +42,11 @@ ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
         "moonshine": About("Moonshine", "one core, 0.2 GB of memory", "moonshine-tiny-en"),
     },
     "language_model": {"llama-cpp": About("llama.cpp", "as many cores as there are")},
-    "synthesis": {"hibari": About("Hibari", "little of one core")},
+    "synthesis": {
+        "hibari": About("Hibari", "little of one core"),
+        "kokoro": About("Kokoro", "a fast core of its own, 0.5 GB of memory", "kokoro-82m"),
+        "piper": About("Piper", "a fifth of one core, 0.2 GB of memory", "piper-joe"),
+    },
     "face": {
         "lipsync": About("Built in", "hardly anything", licence="Apache-2.0"),
         "audio2face": About(
