@@ -25,8 +25,6 @@ and Kokoro reads 510."""
 KNEE = 0.8
 """Above this the level is bent softly below 1; only the rare loudest vowel gets there."""
 
-AUDIBLE = 1e-3
-"""Root mean square of a block, before the gain, under which the voice is silent (-60 dB)."""
 BLOCK_MS = 5
 LEAD_MS = 10
 FADE_MS = 4
@@ -61,6 +59,8 @@ class Voice:
     """Fixed, so that clauses keep their level."""
     alphabet: Container[str]
     """The phonemes and signs it knows; others are left out."""
+    audible: float = 1e-3
+    """Root mean square of a block, before the gain, under which it is silent (1e-3: -60 dB)."""
 
 
 def new_g2p() -> Any:
@@ -134,11 +134,11 @@ def speech(
 ) -> Speech:
     """The Speech of a line: `raw` and `edges` are what the voice made of `phonemes`, see Say."""
     rate_hz = voice.rate_hz
-    start, end = _audible(raw, rate_hz)
+    start, end = _audible(raw, voice)
     pause_ms = PAUSE_MS.get(phonemes.rstrip('"”)')[-1:], NO_PAUSE_MS)
     first = max(0, start - LEAD_MS * rate_hz // 1000)
     last = end + pause_ms * rate_hz // 1000
-    words = _words(readings, edges, raw, first, end, rate_hz)
+    words = _words(readings, edges, raw, first, end, voice)
     sounds = _phonemes(readings, edges, words, first)
     samples = _finish(raw[first:last], last - first, voice)
     return Speech(samples, rate_hz, words, sounds)
@@ -150,7 +150,7 @@ def _words(
     raw: Samples,
     first: int,
     end: int,
-    rate_hz: int,
+    voice: Voice,
 ) -> tuple[Word, ...]:
     """Spans of the words, counted from sample `first` of `raw`, none of them after `end`."""
     words = []
@@ -167,7 +167,7 @@ def _words(
         stop = edges[at + offset + len(spoken)]
         if len(spoken) < len(reading.phonemes):
             # The silence of a pause counts as part of the phoneme before it.
-            stop = start + _audible(raw[start:stop], rate_hz)[1]
+            stop = start + _audible(raw[start:stop], voice)[1]
         start = max(now, min(start, end) - first)
         now = max(start, min(stop, end) - first)
         words.append(Word(reading.text, start, now))
@@ -200,13 +200,20 @@ def _phonemes(
     return tuple(sounds)
 
 
-def _audible(raw: Samples, rate_hz: int) -> tuple[int, int]:
-    """First and one-past-last sample that can be heard; all of it when nothing can."""
+def loudness(raw: Samples, rate_hz: int) -> Samples:
+    """Root mean square of each block of BLOCK_MS."""
     block = BLOCK_MS * rate_hz // 1000
     blocks = raw[: len(raw) // block * block].reshape(-1, block)
-    loud = np.flatnonzero(np.sqrt(np.mean(blocks**2, axis=1)) > AUDIBLE)
+    rms: Samples = np.sqrt(np.mean(blocks**2, axis=1))
+    return rms
+
+
+def _audible(raw: Samples, voice: Voice) -> tuple[int, int]:
+    """First and one-past-last sample that can be heard; all of it when nothing can."""
+    loud = np.flatnonzero(loudness(raw, voice.rate_hz) > voice.audible)
     if not len(loud):
         return 0, len(raw)
+    block = BLOCK_MS * voice.rate_hz // 1000
     return int(loud[0]) * block, (int(loud[-1]) + 1) * block
 
 
