@@ -73,4 +73,3 @@ def _is_of(archive: Path, requirement: str) -> bool:
 def _file(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
         yield from blocks(stream)
-

@@ -21,7 +21,8 @@ class Part:
     """A consecutive piece of a file, as one package carries it."""
 
     requirement: str
-    """The package, pinned, as its client reads it: 'silero-vad==6.2.3' pip, 'kokoro-js@1.2.1' npm."""
+    """The package, pinned, as its client reads it: 'silero-vad==6.2.3' is pip's,
+    'kokoro-js@1.2.1' npm's."""
     member: str
     """Path of the piece inside the wheel, and inside the installed distribution; or inside the
     tarball, below its first folder."""

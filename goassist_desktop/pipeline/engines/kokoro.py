@@ -30,8 +30,8 @@ DURATIONS = "/encoder/Clip_output_0"
 FRAME = 600
 
 AHEAD = 1_200
-"""Samples (50 ms) by which the sound of a phoneme precedes its stated place. Measured as for hibari:
-48 to 56 ms in five of six sentences."""
+"""Samples (50 ms) by which the sound of a phoneme precedes its stated place. Measured as for
+hibari: 48 to 56 ms in five of six sentences."""
 
 GAIN = 1.4
 """The voice itself lies 7 dB under full scale."""
@@ -107,9 +107,9 @@ def _read_styles(file: Path) -> Samples:
 
 def _alphabet() -> dict[str, int]:
     """Phoneme -> its number in the network. hibari has kept Kokoro's own. Raises EngineFailed."""
-    file = importlib.resources.files("hibari") / "assets" / "vocab.json"
     try:
+        file = importlib.resources.files("hibari") / "assets" / "vocab.json"
         ids: dict[str, int] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         raise EngineFailed(f"synthesis: the package hibari-tts is broken: {error}") from error
     return ids

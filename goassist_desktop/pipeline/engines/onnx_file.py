@@ -68,10 +68,15 @@ def open_session(file: Path, *, threads: int, gpu: bool = False, node: str = "")
         providers.insert(0, _CUDA)
     try:
         model = with_output(file.read_bytes(), node) if node else str(file)
+    except OSError as error:
+        raise ModelMissing(
+            f"model file {file} can not be read; run: goassist models pull"
+        ) from error
+    try:
         session = ort.InferenceSession(model, options, providers)  # type: ignore[attr-defined]
     except DAMAGED as error:
         raise ModelMissing(f"model file {file} is damaged; run: goassist models verify") from error
-    except (*BROKEN, OSError) as error:
+    except BROKEN as error:
         raise EngineFailed(f"model file {file} can not be loaded: {_first_line(error)}") from error
     return Session(file, session)
 

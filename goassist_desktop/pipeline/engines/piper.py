@@ -1,8 +1,8 @@
 """Synthesis with an American voice of Piper (rhasspy/piper-voices), with the time of every word.
 
-Piper's own package reads text with espeak-ng and is under the GPL, as that is. Here the voice, which
-is free, is given the same sounds without it: found by hibari's dictionary, and written as espeak-ng
-writes them. Nor does espeak-ng tell which sounds belong to which written word.
+Piper's own package reads text with espeak-ng and is under the GPL, as that is. Here the voice,
+which is free, is given the same sounds without it: found by hibari's dictionary, and written as
+espeak-ng writes them. Nor does espeak-ng tell which sounds belong to which written word.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ SPELLING = {
 
 
 class Piper:
-    """Synthesiser for `<model_dir>` with voice.onnx and voice.json. Equal texts give equal samples."""
+    """Synthesiser for `<model_dir>` with voice.onnx and voice.json.
+
+    Equal texts give equal samples.
+    """
 
     rate_hz = RATE_HZ
 
