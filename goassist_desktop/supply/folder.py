@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from goassist_desktop.pipeline.errors import BadInput
 from goassist_desktop.supply.manifest import Part
-from goassist_desktop.supply.packages import wheel_member
+from goassist_desktop.supply.packages import TARBALLS, ZIPS, member
 from goassist_desktop.supply.partial import Partial, SourceFailed, Tick, blocks, sha256
-
-_ZIPS = (".whl", ".zip")
-_TARBALLS = (".tar.gz", ".tgz")
 
 
 class Folder:
@@ -35,7 +31,7 @@ class Folder:
             for path in (Path(folder, name) for name in sorted(names)):
                 if path.is_file():
                     self._by_size.setdefault(path.stat().st_size, []).append(path)
-                    if path.name.endswith(_ZIPS + _TARBALLS):
+                    if path.name.endswith(ZIPS + TARBALLS):
                         self._archives.append(path)
 
     def fetch(self, partial: Partial, tick: Tick) -> None:
@@ -63,33 +59,17 @@ class Folder:
                 refused = f"; {path} was refused: its sha256 is {self._sha256[path]}"
         for archive in self._archives:
             if part.requirement and _is_of(archive, part.requirement):
-                read = wheel_member if archive.suffix in _ZIPS else _tarball
-                return read(archive, part)
+                return member(archive, part)
         wanted = part.requirement or f"copy of {part.member}"
         raise SourceFailed(f"{self._root} holds no {wanted}{refused}")
 
 
 def _is_of(archive: Path, requirement: str) -> bool:
     """Whether an archive's name is that of the pinned package, however it spells '-', '_', '.'."""
-    name, wanted = (re.sub(r"[-_.=]+", "-", n).lower() for n in (archive.name, requirement))
+    name, wanted = (re.sub(r"[-_.=@]+", "-", n).lower() for n in (archive.name, requirement))
     return name.startswith(f"{wanted}-")
 
 
 def _file(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
         yield from blocks(stream)
-
-
-def _tarball(archive: Path, part: Part) -> Iterator[bytes]:
-    """A member below the folder that source archives and npm tarballs begin with."""
-    try:
-        with tarfile.open(archive) as opened:
-            for member in opened:
-                if member.isfile() and f"/{member.name}".endswith(f"/{part.member}"):
-                    stream = opened.extractfile(member)
-                    assert stream is not None
-                    yield from blocks(stream)
-                    return
-    except tarfile.TarError as error:
-        raise SourceFailed(f"{archive} can not be read: {error}") from error
-    raise SourceFailed(f"{archive} does not hold {part.member}")

@@ -21,9 +21,11 @@ class Part:
     """A consecutive piece of a file, as one package carries it."""
 
     requirement: str
-    """The package, pinned, as pip reads it: 'silero-vad==6.2.3'."""
+    """The package, pinned, as its client reads it: 'silero-vad==6.2.3' is pip's,
+    'kokoro-js@1.2.1' npm's."""
     member: str
-    """Path of the piece inside the wheel, also inside the installed distribution."""
+    """Path of the piece inside the wheel, and inside the installed distribution; or inside the
+    tarball, below its first folder."""
     size: int
     sha256: str
 

@@ -227,6 +227,6 @@ def failure_in_words(fault: str) -> str:
         return "Nothing can be written to the folder of the models."
     if "was refused" in fault:
         return "What came was not the right file, and was thrown away. Try again later."
-    if "can not be reached" in fault or "cut off" in fault or "pip:" in fault:
+    if "can not be reached" in fault or "cut off" in fault or "pip:" in fault or "npm" in fault:
         return "It could not be fetched. Check the connection to the internet, then try again."
     return "It could not be fetched. Try again later."

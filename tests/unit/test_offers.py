@@ -69,6 +69,9 @@ def test_what_is_chosen_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_engine_brings_its_model() -> None:
     names = model_names(Config(engines=EngineChoice(recognition="moonshine")))
     assert names["recognition"] == "moonshine-tiny-en"
+    assert (
+        model_names(Config(engines=EngineChoice(synthesis="kokoro")))["synthesis"] == "kokoro-82m"
+    )
 
 
 def test_an_engine_in_the_cloud_has_no_model() -> None:
@@ -194,6 +197,7 @@ def test_times(seconds: float, words: str) -> None:
         ("/m: Permission denied", "Nothing can be written"),
         ("a/b could not be had (hub: was refused: its sha256 is 0)", "was not the right file"),
         ("a/b could not be had (hub: x can not be reached: y)", "Check the connection"),
+        ("a/b could not be had (package: npm: network timeout)", "Check the connection"),
         ("something new", "It could not be fetched."),
     ],
 )

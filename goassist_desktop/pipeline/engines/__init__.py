@@ -28,7 +28,11 @@ REGISTRY: dict[str, dict[str, str]] = {
         "openai-server": f"{_HERE}.openai_server:OpenAIServer",
         "vllm": f"{_HERE}.vllm:Vllm",
     },
-    "synthesis": {"hibari": f"{_HERE}.hibari:HibariVoice"},
+    "synthesis": {
+        "hibari": f"{_HERE}.hibari:HibariVoice",
+        "kokoro": f"{_HERE}.kokoro:Kokoro",
+        "piper": f"{_HERE}.piper:Piper",
+    },
     "face": {
         "lipsync": f"{_HERE}.lipsync:LipSync",
         "audio2face": f"{_HERE}.audio2face:Audio2Face",

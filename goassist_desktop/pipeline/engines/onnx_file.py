@@ -53,10 +53,10 @@ class Session:
         return self._session.get_outputs()
 
 
-def open_session(file: Path, *, threads: int, gpu: bool = False) -> Session:
+def open_session(file: Path, *, threads: int, gpu: bool = False, node: str = "") -> Session:
     """Read `file`. Raises ModelMissing where it is absent or damaged, EngineFailed otherwise.
 
-    `gpu`: on CUDA, where this machine and its ONNX Runtime have it.
+    `gpu`: on CUDA, where this machine and its ONNX Runtime have it. `node`: see `with_output`.
     """
     if not file.is_file():
         raise ModelMissing(f"model file {file} is missing; run: goassist models pull")
@@ -67,12 +67,30 @@ def open_session(file: Path, *, threads: int, gpu: bool = False) -> Session:
     if gpu and _CUDA in ort.get_available_providers():  # type: ignore[attr-defined]
         providers.insert(0, _CUDA)
     try:
-        session = ort.InferenceSession(str(file), options, providers)  # type: ignore[attr-defined]
+        model = with_output(file.read_bytes(), node) if node else str(file)
+    except OSError as error:
+        raise ModelMissing(
+            f"model file {file} can not be read; run: goassist models pull"
+        ) from error
+    try:
+        session = ort.InferenceSession(model, options, providers)  # type: ignore[attr-defined]
     except DAMAGED as error:
         raise ModelMissing(f"model file {file} is damaged; run: goassist models verify") from error
     except BROKEN as error:
         raise EngineFailed(f"model file {file} can not be loaded: {_first_line(error)}") from error
     return Session(file, session)
+
+
+def with_output(model: bytes, node: str) -> bytes:
+    """The serialised model with one more graph output.
+
+    Protocol buffers define the concatenation of two messages as their merge, so a second
+    ModelProto { graph (7) { output (12) { name (1) } } } behind the first adds to its outputs.
+    """
+    message = node.encode()
+    for field in (1, 12, 7):
+        message = bytes([field << 3 | 2, len(message)]) + message
+    return model + message
 
 
 def _first_line(error: BaseException) -> str:

@@ -57,7 +57,11 @@ ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
             licence="Apache-2.0",
         ),
     },
-    "synthesis": {"hibari": About("Hibari", "little of one core")},
+    "synthesis": {
+        "hibari": About("Hibari", "little of one core"),
+        "kokoro": About("Kokoro", "a fast core of its own, 0.5 GB of memory", "kokoro-82m"),
+        "piper": About("Piper", "a fifth of one core, 0.2 GB of memory", "piper-joe"),
+    },
     "face": {
         "lipsync": About("Built in", "hardly anything", licence="Apache-2.0"),
         "audio2face": About(
