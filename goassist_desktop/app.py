@@ -169,11 +169,12 @@ def loaded_engines(
 
 
 def _spares(config: Config, stage: str) -> list[Any]:
-    """Other engines of a stage whose models are here: they go on where the chosen one fails."""
-    return [
-        _engine(config, stage, model.engine, weights.path(model.name), threads_for(stage))
-        for model in offers.spares(config, stage)
-    ]
+    """Who goes on where the chosen engine of a stage fails. One: each takes its memory."""
+    model = offers.spare(config, stage)
+    if model is None:
+        return []
+    source = weights.path(model.name)
+    return [_engine(config, stage, model.engine, source, threads_for(stage))]
 
 
 def _replaced(

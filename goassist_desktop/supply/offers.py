@@ -80,16 +80,15 @@ def _usual(usual: Model, engine: str) -> str:
     return next((m.name for m in known if (m.stage, m.engine) == (usual.stage, engine)), "")
 
 
-def spares(config: Config, stage: str) -> list[Model]:
-    """Models of other engines than the chosen one that are here, one an engine, the profile's
-    first: what may take over where the chosen engine fails."""
+def spare(config: Config, stage: str) -> Model | None:
+    """The model that takes over where the chosen engine of a stage fails: the profile's, or else
+    the smallest that is here; None where there is none for another engine."""
     [usual] = (model for model in weights.profile(config.profile) if model.stage == stage)
-    known = [usual, *(model for model in manifest.load().models.values() if model.stage == stage)]
-    found: dict[str, Model] = {}
-    for model in known:
+    known = [model for model in manifest.load().models.values() if model.stage == stage]
+    for model in (usual, *sorted(known, key=lambda model: model.size)):
         if model.engine != getattr(config.engines, stage) and state(model)[0] == "here":
-            found.setdefault(model.engine, model)
-    return list(found.values())
+            return model
+    return None
 
 
 def using(config: Config, name: str) -> dict[str, str]:
