@@ -145,7 +145,9 @@ def test_a_voice_of_piper_that_would_sound_wrong_is_refused(
     changes: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "voice.json").write_text(json.dumps(about(**changes)))
-    with pytest.raises(EngineFailed, match="not an American voice of one speaker at 22050 Hz"):
+    with pytest.raises(
+        EngineFailed, match="it is not an American voice of one speaker, at 22050 Hz"
+    ):
         Piper(tmp_path).load()
 
 
