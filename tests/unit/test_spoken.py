@@ -123,13 +123,16 @@ def test_a_broken_dictionary_is_named(
         next(engine.speak("Hello."))
 
 
+LETTERS = "_^$ .,!?ˈˌːabdefhijklmnopstuvwzæðŋɑɔəɚɛɜɡɪɹɾʃʊʌʒθᵻ"
+
+
 def about(**changes: Any) -> dict[str, Any]:
     """What a voice of Piper says of itself."""
     return {
         "audio": {"sample_rate": RATE_HZ},
         "espeak": {"voice": "en-us"},
         "num_speakers": 1,
-        "phoneme_id_map": {"_": [0], "^": [1], "$": [2]},
+        "phoneme_id_map": {letter: [n] for n, letter in enumerate(LETTERS)},
     } | changes
 
 
@@ -145,11 +148,16 @@ def test_a_voice_of_piper_that_would_sound_wrong_is_refused(
     changes: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "voice.json").write_text(json.dumps(about(**changes)))
-    with pytest.raises(EngineFailed, match="not an American voice of one speaker at 22050 Hz"):
+    with pytest.raises(
+        EngineFailed, match="it is not an American voice of one speaker, at 22050 Hz"
+    ):
         Piper(tmp_path).load()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"phoneme_id_map": {"a": []}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}", '{"phoneme_id_map": {"a": []}}', json.dumps(about(phoneme_id_map={}))],
+)
 def test_damage_to_what_a_voice_says_of_itself_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "voice.json").write_text(text)
     with pytest.raises(ModelMissing, match=r"voice.json is damaged; run: goassist models verify"):

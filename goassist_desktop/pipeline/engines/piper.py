@@ -176,6 +176,11 @@ def _read_ids(file: Path) -> dict[str, int]:
         ) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelMissing(f"voice model {file} is damaged; run: goassist models verify") from error
+    if not {PAD, BEGIN, END, "ɚ", *"".join(SPELLING.values())} <= ids.keys():
+        raise ModelMissing(f"voice model {file} is damaged; run: goassist models verify")
     if kind != (RATE_HZ, "en-us", 1):
-        raise EngineFailed(f"{file}: not an American voice of one speaker at {RATE_HZ} Hz")
+        raise EngineFailed(
+            f"voice model {file} can not be loaded: it is not an American voice of one speaker, "
+            f"at {RATE_HZ} Hz"
+        )
     return ids
