@@ -26,7 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     python_handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         from goassist_desktop.app import end
-        from goassist_desktop.commands import bench, desktop, doctor, host, models, replay, talk
+        from goassist_desktop.commands import (
+            bench,
+            desktop,
+            doctor,
+            engines,
+            host,
+            models,
+            replay,
+            talk,
+        )
     finally:
         signal.signal(signal.SIGINT, python_handler)
 
@@ -37,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     desktop.add_arguments(parser)
     parser.set_defaults(run=desktop.run)
     subparsers = parser.add_subparsers(metavar="COMMAND")
-    for command in (talk, host, replay, models, doctor, bench):
+    for command in (talk, host, replay, models, engines, doctor, bench):
         command.add_parser(subparsers)
     return end(_status(parser, arguments))
 

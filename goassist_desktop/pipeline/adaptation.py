@@ -40,7 +40,7 @@ class Rule:
 
 
 RULES: Final = (
-    Rule(Sign.INTERRUPTED, 2, 5, "(Answer in one short sentence.)", max_tokens=64),
+    Rule(Sign.INTERRUPTED, 2, 5, "(Answer in one short, complete sentence.)", max_tokens=64),
     Rule(
         Sign.UNCLEAR,
         1,

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QWidge
 from pytestqt.qtbot import QtBot
 
 from goassist_desktop import app, autostart, config, personas, settings_file, shipped
+from goassist_desktop.catalogue import ENGINES
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints.sound_card import SoundDevice
 from goassist_desktop.pipeline.engines import REGISTRY
@@ -27,7 +28,7 @@ from goassist_desktop.ui.settings import SettingsPage, SettingsServices
 from goassist_desktop.ui.settings.about import About
 from goassist_desktop.ui.settings.appearance import THEMES, Appearance
 from goassist_desktop.ui.settings.conversation import WAITING, Conversation
-from goassist_desktop.ui.settings.engines import ENGINES, Engines
+from goassist_desktop.ui.settings.engines import Engines
 from goassist_desktop.ui.settings.face import HEADS, Face
 from goassist_desktop.ui.settings.lines import Line
 from goassist_desktop.ui.settings.persona import Persona

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from goassist_desktop import config as settings
 from goassist_desktop import weights
+from goassist_desktop.catalogue import ENGINES, About
 from goassist_desktop.pipeline.errors import ModelMissing
 from goassist_desktop.pipeline.protocols import EngineInfo
 from goassist_desktop.supply.manifest import Model
@@ -19,66 +18,6 @@ from goassist_desktop.ui.settings.editing import Editing
 from goassist_desktop.ui.settings.lines import ChoiceLine, Line, TextLine
 from goassist_desktop.ui.settings.mark import Mark
 from goassist_desktop.ui.settings.section import Section
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """An engine as a person may judge it before choosing it."""
-
-    title: str
-    needs: str
-    """Of the machine."""
-    model: str = ""
-    """In the manifest; empty: the one the profile has for the stage."""
-    licence: str = ""
-    """Of what is not in the manifest; empty where a model of it is read."""
-
-
-ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
-    "voice_activity": {"silero": About("Silero", "hardly anything")},
-    "turn_detection": {"smart-turn": About("Smart Turn", "little of one core")},
-    "recognition": {
-        "whisper": About("Whisper", "two cores, 0.2 GB of memory"),
-        "moonshine": About("Moonshine", "one core, 0.2 GB of memory", "moonshine-tiny-en"),
-        "deepgram": About(
-            "Deepgram, in the cloud",
-            "a key of theirs and the internet: what you say leaves this machine",
-            licence="Deepgram's terms of service",
-        ),
-    },
-    "language_model": {
-        "llama-cpp": About("llama.cpp", "as many cores as there are"),
-        "openai-server": About(
-            "A server of yours", "its address, below", licence="as its model says"
-        ),
-        "vllm": About(
-            "vLLM, started by GoAssist",
-            "an NVIDIA GPU with 20 GB, and vLLM in an environment of its own",
-            licence="Apache-2.0",
-        ),
-    },
-    "synthesis": {
-        "hibari": About("Hibari", "little of one core"),
-        "kokoro": About("Kokoro", "a fast core of its own, 0.5 GB of memory", "kokoro-82m"),
-        "piper": About("Piper", "a fifth of one core, 0.2 GB of memory", "piper-joe"),
-    },
-    "face": {
-        "lipsync": About("Built in", "hardly anything", licence="Apache-2.0"),
-        "audio2face": About(
-            "Audio2Face-3D",
-            "its files, and several cores",
-            licence="NVIDIA Open Model License",
-        ),
-        "audio2face-service": About(
-            "Audio2Face-3D service",
-            "a service on an NVIDIA GPU, here or on your network",
-            licence="NVIDIA software licence",
-        ),
-        "lam": About("LAM-Audio2Expression", "its files, and several cores", licence="Apache-2.0"),
-        "none": About("Off: the mouth does not move", "nothing"),
-    },
-}
-"""stage -> engine -> what it is. A test holds it against the registry."""
 
 STAGES: Final = {
     "voice_activity": ("Noticing your voice", "Hears when somebody speaks."),
