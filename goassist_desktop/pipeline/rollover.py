@@ -56,8 +56,11 @@ class Rollover:
     @property
     def limit_tokens(self) -> int:
         """Of a prompt."""
-        window = min(self._context_tokens, self._model.current.engine.context_tokens)
-        return window - self._max_tokens
+        try:
+            window = self._model.current.engine.context_tokens
+        except EngineFailed:  # still being loaded: whatever it is asked now waits for that
+            window = self._context_tokens
+        return min(self._context_tokens, window) - self._max_tokens
 
     def after_turn(self, history: History) -> asyncio.Task[None]:
         """See whether it is time, and do it."""

@@ -153,11 +153,16 @@ class Player:
 
         def hosted(stage: str, one: Hosted[Any]) -> Hosted[Any]:
             """With those below it then, though perhaps not now."""
-            rungs = header.get("ladders", {}).get(stage, [["", ""]])
+            rungs = header.get("ladders", {}).get(stage, [["", "", 0]])
             now = {other.engine.info.name: other.engine for other in one.below}
             below = tuple(
-                Hosted(now.get(name) or absent(name), lane(stage, real=name in now), (), trouble)
-                for name, trouble in rungs[1:]
+                Hosted(
+                    now.get(name) or absent(name, context_tokens=window),
+                    lane(stage, real=name in now),
+                    (),
+                    trouble,
+                )
+                for name, trouble, window in rungs[1:]
             )
             return Hosted(one.engine, lane(stage, real=True), below, rungs[0][1])
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from goassist_desktop.orderly import OrderlyLoop, running_orderly_loop
-from goassist_desktop.pipeline.errors import GoAssistError
+from goassist_desktop.pipeline.errors import EngineFailed, GoAssistError
 from goassist_desktop.pipeline.events import Notice, SessionEvent
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.protocols import Endpoint, Source
@@ -85,7 +85,7 @@ def recording(
         yield Surroundings(engines, endpoint, publish)
         return
     heads = {
-        "context_tokens": engines.model.engine.context_tokens,
+        "context_tokens": _window(engines.model.engine),
         "ladders": {stage: _rungs(one) for stage, one in _laddered(engines).items()},
         "frame_samples": engines.activity.open().frame_samples,
         "rate_hz": endpoint.rate_hz,
@@ -108,9 +108,17 @@ def _laddered(engines: Engines) -> dict[str, Hosted[Any]]:
     }
 
 
-def _rungs(top: Hosted[Any]) -> list[list[str]]:
-    """Name and trouble of each engine of a stage, best first."""
-    return [[one.engine.info.name, one.trouble] for one in (top, *top.below)]
+def _rungs(top: Hosted[Any]) -> list[list[Any]]:
+    """Name, trouble and window in tokens of each engine of a stage, best first."""
+    return [[one.engine.info.name, one.trouble, _window(one.engine)] for one in (top, *top.below)]
+
+
+def _window(engine: Any) -> int:
+    """Of a language model, in tokens; 0 for what has none, or could not be loaded."""
+    try:
+        return int(getattr(engine, "context_tokens", 0))
+    except EngineFailed:
+        return 0
 
 
 class Recorder:

@@ -108,7 +108,7 @@ def nobody(header: dict[str, Any]) -> SimpleNamespace:
     """Engines that are not there."""
 
     def top(stage: str, **attributes: Any) -> SimpleNamespace:
-        [[name, _], *_] = header.get("ladders", {}).get(stage, [["", ""]])
+        [[name, *_], *_] = header.get("ladders", {}).get(stage, [["", "", 0]])
         return SimpleNamespace(engine=absent(name, **attributes), below=(), trouble="")
 
     return SimpleNamespace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -229,3 +230,35 @@ def test_a_written_answer_goes_on_too(tmp_path: Path) -> None:
 
     virtual_time.run(main())
     assert answers == [ANSWER]
+
+
+def test_a_spare_that_is_still_being_loaded_is_waited_for(tmp_path: Path) -> None:
+    class Loading(ScriptedModel):
+        loaded = False
+
+        @property
+        def context_tokens(self) -> int:
+            if not self.loaded:
+                raise EngineFailed("not loaded")
+            return 8192
+
+        @context_tokens.setter
+        def context_tokens(self, tokens: int) -> None: ...
+
+        def load(self) -> None:
+            self.loaded = True
+
+    spare = Loading(answer)
+    spare.seconds["load"] = 3.0
+    talk = talk_with(tmp_path, model=Lettered(0), spares=[spare])
+
+    async def main() -> None:
+        (rung,) = talk.engines.model.below
+        loading = asyncio.ensure_future(rung.lane.run(spare.load))
+        async with talk.held():
+            await talk.say("go on")
+            await talk.until_quiet()
+        await loading
+
+    virtual_time.run(main())
+    assert talk.heard() == ANSWER

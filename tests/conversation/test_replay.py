@@ -31,6 +31,8 @@ from goassist_desktop.replay.journal import Journal, new_folder
 from goassist_desktop.replay.player import Player
 from goassist_desktop.replay.reading import Over, read
 from goassist_desktop.replay.recorder import Surroundings, recording
+from tests.conversation.test_ladder import ANSWER, Lettered, Mending, talk_with
+from tests.conversation.test_ladder import answer as ladder_answer
 from tests.fakes import virtual_time
 from tests.fakes.faces import FRAME_MS, BrokenFace, LoudnessFace, dies
 from tests.fakes.stage import Conversation
@@ -541,3 +543,29 @@ def test_what_is_said_of_the_face_is_no_part_of_it(tmp_path: Path, fault: str) -
     player, events = replay(tmp_path / "recording")
     assert player.differences == []
     assert events == [event for event in talk.events if event not in of_the_face]
+
+
+def test_an_engine_that_is_replaced_is_replaced_again(tmp_path: Path) -> None:
+    """The model breaks each time it is back, the voice breaks and stays away."""
+    talk = talk_with(
+        tmp_path,
+        model=Lettered(22),
+        voice=Mending(attempts=100),
+        spares=[ScriptedModel(ladder_answer), ToneVoice()],
+    )
+
+    async def main() -> None:
+        async with talk.held():
+            for _ in range(3):
+                await talk.say("go on")
+                await talk.until_quiet()
+                await talk.pass_time(4.0)
+
+    with recorded(talk, tmp_path / "recording"):
+        virtual_time.run(main())
+    assert [turn.heard_text for turn in talk.turns] == [ANSWER] * 3
+    replaced = [event for event in talk.events if isinstance(event, Notice)]
+    assert {event.source for event in replaced} == {"language_model", "synthesis"}
+    player, events = replay(tmp_path / "recording")
+    assert player.differences == []
+    assert events == talk.events
