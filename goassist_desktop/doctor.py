@@ -30,6 +30,7 @@ from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.sound_card import NOUN, Direction, SoundDevice, Streams
 from goassist_desktop.pipeline.engines import audio2face_service
+from goassist_desktop.pipeline.engines.openai_server import OpenAIServer, Server
 from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed, EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.network_address import host_and_port
@@ -71,6 +72,7 @@ def examine_silently(config: Config) -> Iterator[Finding]:
     yield python()
     yield from libraries(required_libraries())
     yield from models(config)
+    yield from language_server(config)
     yield memory(config)
     yield disk(config)
     yield processor(_cpu_flags())
@@ -176,6 +178,31 @@ def models(config: Config) -> Iterator[Finding]:
         else:
             licence = weights.model(name).licence
             yield Finding(f"model {name}", "ok", f"{licence}, in {folder}")
+
+
+def language_server(config: Config) -> Iterator[Finding]:
+    """Whether one that is chosen answers: it is asked for a word."""
+    match config.engines.language_model:
+        case "openai-server":
+            at = config.language_server
+            engine = OpenAIServer(Server(at.url, at.model, at.key))
+            try:
+                engine.load()
+            except EngineFailed as error:
+                remedy = "start it, or correct language_server in the settings"
+                yield Finding("language server", "fail", str(error), remedy)
+            else:
+                where = "in the cloud" if engine.info.cloud else "near"
+                found = f"{engine.info.model} at {at.url}, {where}"
+                yield Finding("language server", "ok", found)
+        case "vllm":
+            program = shutil.which(config.vllm.program)
+            if program is None:
+                found = f"the program {config.vllm.program!r} is not installed"
+                remedy = "install vLLM in an environment of its own, and set vllm.program"
+                yield Finding("vLLM", "fail", found, remedy)
+            else:
+                yield Finding("vLLM", "ok", f"{program}, for {config.vllm.model}")
 
 
 def memory(config: Config) -> Finding:

@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 
 from goassist_desktop import doctor, weights
-from goassist_desktop.config import Config, FaceSettings
+from goassist_desktop.config import (
+    Config,
+    EngineChoice,
+    FaceSettings,
+    LanguageServer,
+    VllmSettings,
+)
 from goassist_desktop.doctor import Finding, Tone
+from tests.fakes.language_server import hello, language_server
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -286,3 +293,30 @@ def test_a_service_without_its_protocol_names_the_extra(monkeypatch: pytest.Monk
     found = moved_by("audio2face-service")
     assert found.state == "warn" and "not installed" in found.found
     assert found.remedy == "run: pip install 'goassist-desktop[audio2face-service]'"
+
+
+def served_by(url: str) -> Config:
+    choice = EngineChoice(language_model="openai-server")
+    return Config(engines=choice, language_server=LanguageServer(url))
+
+
+def test_a_server_of_a_language_model_is_asked_for_a_word() -> None:
+    assert list(doctor.language_server(Config())) == []
+    with language_server(hello) as server:
+        (found,) = doctor.language_server(served_by(server.url))
+    assert (found.state, found.found) == ("ok", f"m at {server.url}, near")
+    (lost,) = doctor.language_server(served_by(server.url))
+    assert lost.state == "fail"
+    assert "nobody listens there" in lost.found
+    assert "language_server" in lost.remedy
+
+
+def test_vllm_is_looked_for() -> None:
+    def with_program(program: str) -> Finding:
+        choice = EngineChoice(language_model="vllm")
+        config = Config(engines=choice, vllm=VllmSettings(program=program))
+        (found,) = doctor.language_server(config)
+        return found
+
+    assert with_program("no-such-program").state == "fail"
+    assert with_program(sys.executable).state == "ok"
