@@ -130,21 +130,21 @@ class VirtualLane:
         self._asked: set[asyncio.Task[None]] = set()
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def once() -> Iterator[T]:
-            yield call(*args, **kwargs)
+        def once() -> Iterator[tuple[T]]:
+            yield (call(*args, **kwargs),)
 
         async with aclosing(self._items(once, call)) as results:
-            return await anext(results)
+            return (await anext(results))[0]
 
     async def stream(
-        self, call: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
+        self, call: Callable[P, Iterator[T | None]], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
         async with aclosing(self._items(lambda: call(*args, **kwargs), call)) as items:
             async for item in items:
                 yield item
 
     async def _items(
-        self, start: Callable[[], Iterator[T]], call: Callable[..., Any]
+        self, start: Callable[[], Iterator[T | None]], call: Callable[..., Any]
     ) -> AsyncGenerator[T, None]:
         arrived: asyncio.Queue[T | asyncio.Task[None]] = asyncio.Queue()
         unwanted = False
@@ -158,7 +158,8 @@ class VirtualLane:
                     while (item := await self._step(call, iterator)) is not None:
                         if unwanted:
                             return
-                        arrived.put_nowait(item[0])
+                        if item[0] is not None:
+                            arrived.put_nowait(item[0])
                 finally:
                     close = getattr(iterator, "close", None)
                     if close is not None:
@@ -180,7 +181,9 @@ class VirtualLane:
         finally:
             unwanted = True
 
-    async def _step(self, call: Callable[..., Any], iterator: Iterator[T]) -> tuple[T] | None:
+    async def _step(
+        self, call: Callable[..., Any], iterator: Iterator[T | None]
+    ) -> tuple[T | None] | None:
         """The next item, after the time it takes. The end comes with the last item."""
         async with self._processor:
             step = _Step()

@@ -84,8 +84,9 @@ class LanguageModel(Engine, Protocol):
 
     def reply(
         self, messages: Sequence[Message], *, max_tokens: int, temperature: float, seed: int
-    ) -> Iterator[str]:
-        """Pieces of the answer as they are made. Closing the iterator stops the generation.
+    ) -> Iterator[str | None]:
+        """Pieces of the answer as they are made. Closing the iterator stops the generation. An
+        empty piece is a sign of life; None is none, and only a moment to be closed.
 
         A last message of the assistant's is the beginning of the answer: what follows it is made.
 

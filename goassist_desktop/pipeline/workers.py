@@ -40,9 +40,10 @@ class Lane(Protocol):
         """The result of one call."""
 
     def stream(
-        self, call: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
+        self, call: Callable[P, Iterator[T | None]], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
-        """What the call's iterator gives, as it comes. Closing this closes the iterator."""
+        """What the call's iterator gives, as it comes. Closing this closes the iterator, as soon as
+        it gives anything: None is a moment to be closed, and not passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class ThreadLane:
         return await asyncio.wrap_future(self.submit(lambda: call(*args, **kwargs)))
 
     async def stream(
-        self, call: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
+        self, call: Callable[P, Iterator[T | None]], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
         loop = asyncio.get_running_loop()
         # Bounded by what one call can make. The end is the call's own future.
@@ -111,7 +112,8 @@ class ThreadLane:
                 for item in iterator:
                     if unwanted.is_set():
                         return
-                    loop.call_soon_threadsafe(arrived.put_nowait, item)
+                    if item is not None:
+                        loop.call_soon_threadsafe(arrived.put_nowait, item)
             except Exception:
                 if not unwanted.is_set():
                     raise

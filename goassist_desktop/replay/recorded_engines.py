@@ -68,7 +68,7 @@ class RecordedLane:
             return await anext(results)
 
     async def stream(
-        self, call: Callable[..., Iterator[T]], *args: Any, **kwargs: Any
+        self, call: Callable[..., Iterator[T | None]], *args: Any, **kwargs: Any
     ) -> AsyncGenerator[T, None]:
         number = self._recorder.asked(self._stage, call, args, kwargs)
         made = self._lane.stream(self._all_counted(number, call), *args, **kwargs)
@@ -134,15 +134,15 @@ class RecordedLane:
         return counted
 
     def _all_counted(
-        self, number: int, call: Callable[..., Iterator[T]]
-    ) -> Callable[..., Iterator[T]]:
+        self, number: int, call: Callable[..., Iterator[T | None]]
+    ) -> Callable[..., Iterator[T | None]]:
         @wraps(call)
-        def counted(*args: Any, **kwargs: Any) -> Iterator[T]:
+        def counted(*args: Any, **kwargs: Any) -> Iterator[T | None]:
             made = 0
             items = call(*args, **kwargs)
             try:
                 for item in items:
-                    made += 1
+                    made += item is not None
                     yield item
             finally:
                 close = getattr(items, "close", None)

@@ -35,7 +35,7 @@ class ReplayedLane:
     ) -> AsyncGenerator[Any, None]:
         then = self._player.asked(self._stage, call, args, kwargs)
         if then is not None and self._asked_again:
-            self._ask_again(then, lambda: call(*args, **kwargs))
+            self._ask_again(then, lambda: _passed_on(call(*args, **kwargs)))
         async with aclosing(self._player.results_of(then)) as results:
             async for item in results:
                 yield item
@@ -65,6 +65,16 @@ class ReplayedLane:
             self._player.compare(self._stage, one, was)
         if whole and len(now) > len(items):
             self._player.compare(self._stage, now[len(items)], None)
+
+
+def _passed_on(items: Iterator[Any]) -> Iterator[Any]:
+    """What a lane passes on of them."""
+    try:
+        yield from (item for item in items if item is not None)
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
 
 
 class ReplayedActivity:

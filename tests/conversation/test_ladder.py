@@ -262,3 +262,16 @@ def test_a_spare_that_is_still_being_loaded_is_waited_for(tmp_path: Path) -> Non
 
     virtual_time.run(main())
     assert talk.heard() == ANSWER
+
+
+def test_a_server_that_says_nothing_is_no_sign_of_life(tmp_path: Path) -> None:
+    class Silent(ScriptedModel):
+        def reply(self, messages: Sequence[Message], **settings: Any) -> Iterator[str | None]:
+            self.seconds["reply"] = 0.03
+            while True:
+                yield None
+
+    talk = talk_with(tmp_path, model=Silent(answer), spares=[ScriptedModel(answer)])
+    hold(talk)
+    assert talk.heard() == ANSWER
+    assert notices(talk) == ["tones: no word for 4 s; tones takes over"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import aclosing
 
@@ -159,3 +160,26 @@ async def test_a_closed_lane_drops_what_waits_and_takes_no_more() -> None:
 
 def int_of(text: str) -> int:
     return int(text)
+
+
+async def test_none_is_a_moment_to_be_closed_and_not_passed_on() -> None:
+    lane = ThreadLane("test")
+    closed = threading.Event()
+
+    def silent() -> Iterator[int | None]:
+        try:
+            yield 1
+            while True:
+                time.sleep(0.005)
+                yield None
+        finally:
+            closed.set()
+
+    async with aclosing(lane.stream(silent)) as items:
+        assert await anext(items) == 1
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await anext(items)
+    assert await asyncio.to_thread(closed.wait, 1)
+    lane.close()
+    assert lane.ended(1)

@@ -103,7 +103,7 @@ class OpenAIServer:
 
     def reply(
         self, messages: Sequence[Message], *, max_tokens: int, temperature: float, seed: int
-    ) -> Iterator[str]:
+    ) -> Iterator[str | None]:
         if max_tokens < 1:
             raise ValueError(f"max_tokens is {max_tokens}, must be at least 1")
         return self._complete(messages, max_tokens=max_tokens, temperature=temperature, seed=seed)
@@ -145,7 +145,7 @@ class OpenAIServer:
 
     def _complete(
         self, messages: Sequence[Message], *, max_tokens: int, temperature: float, seed: int
-    ) -> Generator[str, None, None]:
+    ) -> Generator[str | None, None, None]:
         if not self._model:
             raise EngineFailed(f"{self._url}: not asked yet which models it has")
         chat, extra = _chat(messages), {}
@@ -168,10 +168,10 @@ class OpenAIServer:
             for event in _events(url, pieces):
                 yield self._text(url, event)
 
-    def _text(self, url: str, event: dict[str, Any] | None) -> str:
-        """What an event adds to the answer; "" where it is a sign of life."""
+    def _text(self, url: str, event: dict[str, Any] | None) -> str | None:
+        """What an event adds to the answer; "" for a sign of life, None for silence."""
         if event is None:
-            return ""
+            return None
         if "error" in event:
             raise Refused(url, 200, json.dumps(event).encode())
         model = event.get("model")
@@ -237,8 +237,6 @@ def _events(
             event = _event(url, value)
             finished = finished or bool(_choice(event).get("finish_reason"))
             yield event
-        if not lines:
-            yield None
     if head.status != 200:
         raise Refused(url, head.status, buffer)
     if not finished:
