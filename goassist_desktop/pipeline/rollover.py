@@ -86,6 +86,8 @@ class Rollover:
         with suppress(TimeoutError):
             async with asyncio.timeout(WAIT_S):
                 await asyncio.wait((self._work,))
+        if self._work.done() and not self._work.cancelled():
+            self._work.result()  # a bug is raised where somebody looks
         return len(history) < before
 
     async def _see_to_it(self, history: History) -> None:
