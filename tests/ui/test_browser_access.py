@@ -203,7 +203,7 @@ def test_a_machine_of_many_networks_in_a_small_window(qtbot: QtBot, on: Shown) -
     other = [f"https://10.0.0.{n}:8443/" for n in range(1, 9)]
     on.tell(replace(OPEN, addresses=(*OPEN.addresses, *long, *other)))
     on.page.resize(880, 560)
-    qtbot.wait(100)
+    qtbot.waitUntil(lambda: assert_whole(on.page))  # on a busy machine it takes a while
     assert on.page.width() == 880
     assert on.section.door.others.text().split() == [
         "https://127.0.0.1:8443/", "https://10.0.0.1:8443/", "https://10.0.0.2:8443/",
