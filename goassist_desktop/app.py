@@ -10,19 +10,21 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from goassist_desktop import live_link, log_file, shipped, weights
+from goassist_desktop import gpu_account, live_link, log_file, shipped, weights
 from goassist_desktop.config import Config
+from goassist_desktop.gpu_account import PROCESSOR, Place
 from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.engines import create
 from goassist_desktop.pipeline.engines.openai_server import Server
 from goassist_desktop.pipeline.engines.vllm import Served
-from goassist_desktop.pipeline.errors import GoAssistError
+from goassist_desktop.pipeline.errors import EngineFailed, GoAssistError
 from goassist_desktop.pipeline.events import SessionEvent
 from goassist_desktop.pipeline.frames import Speech
 from goassist_desktop.pipeline.protocols import Endpoint, Engine, EngineInfo
@@ -35,7 +37,7 @@ from goassist_desktop.supply.offers import model_names
 STAGES = ("voice_activity", "turn_detection", "recognition", "language_model", "synthesis")
 LADDERS = {"recognition": "recogniser", "language_model": "model", "synthesis": "voice"}
 """Stages where another engine goes on when the chosen one fails, and their place in Engines."""
-SERVERS: dict[str, Callable[[Config], object]] = {
+SERVERS: dict[str, Callable[[Config], Any]] = {
     "openai-server": lambda config: Server(
         config.language_server.url, config.language_server.model, config.language_server.key
     ),
@@ -66,20 +68,23 @@ def threads_for(stage: str) -> int:
     return {"recognition": min(cores, 4), "language_model": min(cores, 8)}.get(stage, 1)
 
 
-def chosen_engine(config: Config, stage: str, *, threads: int) -> Any:
+def chosen_engine(config: Config, stage: str, *, threads: int, place: Place = PROCESSOR) -> Any:
     """The engine of a stage, not loaded. Raises ModelMissing."""
     name = getattr(config.engines, stage)
     elsewhere = SERVERS.get(name)
     source = elsewhere(config) if elsewhere else weights.path(model_names(config)[stage])
-    return _engine(config, stage, name, source, threads)
+    return _engine(config, stage, name, source, threads, place)
 
 
-def _engine(config: Config, stage: str, name: str, source: Any, threads: int) -> Any:
-    how = config.recognition
+def _engine(config: Config, stage: str, name: str, source: Any, threads: int, place: Place) -> Any:
+    how, device = config.recognition, place.device
     told = {"language": how.language, "hot_words": how.hot_words}
+    wanted = how.device if how.device != "auto" and device == "cpu" else device
     options = {
-        "whisper": told | {"device": how.device},
+        "whisper": told | {"device": wanted},
         "deepgram": told | {"key": how.deepgram_key},
+        "llama-cpp": {"device": device},
+        "vllm": {"device": device},
     }
     return create(stage, name, source, threads=threads, **options.get(name, {}))
 
@@ -114,8 +119,14 @@ def loaded_engines(
     Where the program is `ending` they are not closed: to end llama.cpp's server keeps all of Python
     waiting, for up to 0.7 s. Raises ModelMissing and EngineFailed.
     """
-    chosen = {stage: chosen_engine(config, stage, threads=threads_for(stage)) for stage in STAGES}
-    below = {stage: _spares(config, stage) for stage in LADDERS}
+    account, places = gpu_account.Account(), gpu_account.plan(config, gpu_account.cards())
+    chosen = {
+        stage: chosen_engine(
+            config, stage, threads=threads_for(stage), place=places.get(stage, PROCESSOR)
+        )
+        for stage in STAGES
+    }
+    below = {stage: _spares(config, stage, places.get(stage, PROCESSOR)) for stage in LADDERS}
     faces = face_engines(config)
     if hasattr(chosen["language_model"], "seats"):  # a SeatedModel
         chosen["language_model"].seats = seats
@@ -124,7 +135,7 @@ def loaded_engines(
     def load(engine: Any, name: str) -> Future[None]:
         lane = ThreadLane(name)
         lanes.append((engine, lane))
-        return lane.submit(engine.load)
+        return lane.submit(partial(_load, engine, account, name, places.get(name, PROCESSOR)))
 
     def hosted(engine: Any, below: Sequence[Any] = (), trouble: str = "") -> Hosted[Any]:
         (lane,) = (lane for one, lane in lanes if one is engine)
@@ -168,13 +179,22 @@ def loaded_engines(
                 _at_work.append(lane)
 
 
-def _spares(config: Config, stage: str) -> list[Any]:
-    """Who goes on where the chosen engine of a stage fails. One: each takes its memory."""
-    model = offers.spare(config, stage)
+def _load(engine: Any, account: gpu_account.Account, stage: str, place: Place) -> None:
+    if place.refused:
+        info = engine.info
+        raise EngineFailed(f"{info.name}, {info.model}: {place.refused}")
+    with account.taking(stage, place):
+        engine.load()
+
+
+def _spares(config: Config, stage: str, place: Place) -> list[Any]:
+    """Who goes on where the chosen engine of a stage fails. One: each takes its memory; and on the
+    processor: it is there too for when a graphics card fails."""
+    model = offers.spare(config, stage, on_processor=place is PROCESSOR)
     if model is None:
         return []
     source = weights.path(model.name)
-    return [_engine(config, stage, model.engine, source, threads_for(stage))]
+    return [_engine(config, stage, model.engine, source, threads_for(stage), PROCESSOR)]
 
 
 def _replaced(

@@ -271,8 +271,8 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    profile: str = _setting("embedded", among=("embedded", "ci"))
-    """Which models are used: see `goassist models list`."""
+    profile: str = _setting("embedded", among=tuple(manifest.load().profiles)[:-1])
+    """Which models are used: see `goassist models list`, and `goassist doctor` for what fits."""
     engines: EngineChoice = field(default_factory=EngineChoice)
     models: ModelChoice = field(default_factory=ModelChoice)
     language_server: LanguageServer = field(default_factory=LanguageServer)

@@ -114,7 +114,7 @@ def rehearse(
     the profile, so that a conversation is the same every time, unless `charge` says otherwise.
     Returns what the script does; raises what session and script raise.
     """
-    charged = charge or virtual_time.fixed(virtual_time.TYPICAL_S[config.profile])
+    charged = charge or virtual_time.fixed(virtual_time.typical_s(config.profile))
 
     async def main() -> T:
         on_time = virtual_time.on_virtual_time(engines, charged)

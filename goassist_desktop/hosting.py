@@ -16,9 +16,10 @@ from typing import Any, Final
 
 import platformdirs
 
-from goassist_desktop import memory
+from goassist_desktop import gpu_account, memory
 from goassist_desktop.app import engine_infos, make_session, unseen
 from goassist_desktop.config import Config
+from goassist_desktop.gpus import Gpu
 from goassist_desktop.host import address, certificate, page_files
 from goassist_desktop.host.hosted import HostedSession
 from goassist_desktop.host.ice import IceSettings
@@ -93,6 +94,7 @@ class AssistantHouse:
         self._seats: Seats | None = None
         self._phrases: dict[Phrase, Speech] = {}
         self._load = Load()
+        self._cards: list[Gpu] = []
         self._tidy = True  # nothing was left by anybody
         self._held: set[HostedSession] = set()
         self._turns: deque[tuple[float, TurnClosed]] = deque()
@@ -217,6 +219,9 @@ class AssistantHouse:
                 self._tidy = True
             before, dropped = dropped, sum(hosted.dropped for hosted in self._held)
             self._metrics.dropped(dropped - before)
+            self._cards = await asyncio.to_thread(gpu_account.cards)
+            for card in self._cards:
+                self._metrics.gpu_memory(card.index, card.used, card.total)
             self._load.note(self._measured(), time.monotonic())
             level = self.level
             if level != told:
@@ -251,6 +256,7 @@ class AssistantHouse:
         return Measured(
             ttfa=sum(ttfas) / len(ttfas) / longest if len(ttfas) >= FEWEST_TURNS else None,
             error_rate=failed / len(turns) if enough else None,
+            gpu_memory=max((card.full for card in self._cards), default=None),
         )
 
 

@@ -53,6 +53,11 @@ TYPICAL_S = {
 """Profile -> method -> seconds a step, on two undisturbed cores, rounded."""
 
 
+def typical_s(profile: str) -> Mapping[str, float]:
+    """The same, for those of graphics cards too: as if there were none."""
+    return TYPICAL_S.get(profile, TYPICAL_S["embedded"])
+
+
 # -- the loop --------------------------------------------------------------------------------------
 
 

@@ -10,19 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import psutil
 from rich.console import Console
 
-from goassist_desktop import weights
+from goassist_desktop import gpu_account, weights
 from goassist_desktop.app import SERVERS, threads_for
 from goassist_desktop.bench.figures import Figure
 from goassist_desktop.config import Config
 from goassist_desktop.demo import recordings
 from goassist_desktop.pipeline import audio_files
-from goassist_desktop.pipeline.engines import REGISTRY, create
+from goassist_desktop.pipeline.engines import REGISTRY, computes_on_cards, create
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Message, Samples
 from goassist_desktop.pipeline.resampling import resample
 from goassist_desktop.supply import manifest, offers
@@ -49,46 +50,71 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(config: Config, args: argparse.Namespace, console: Console) -> list[Figure]:
     """Raises the errors of engines."""
     figures = []
-    for stage, name, model, source in here(config):
-        console.print(f"  {stage}: {name}, {model} …", style="dim", markup=False)
+    for one in here(config):
+        where = " on a graphics card" * (one.device != "cpu")
+        console.print(f"  {one.stage}: {one.name}, {one.model}{where} …", style="dim", markup=False)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as apart:
-            found = apart.submit(probe, stage, name, source, args.times).result()
+            found = apart.submit(probe, one, args.times).result()
         figures += [
-            Figure(f"{model}: {what}", unit, tuple(round(v, 2) for v in values))
+            Figure(f"{one.model}{where}: {what}", unit, tuple(round(v, 2) for v in values))
             for what, (unit, values) in found.items()
         ]
     return figures
 
 
-def here(config: Config) -> Iterator[tuple[str, str, str, Any]]:
-    """Stage, engine, model and where that is, of all that can be measured: engines of the face are
-    measured by `bench face`."""
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An engine with a model, and where it is to compute."""
+
+    stage: str
+    name: str
+    model: str
+    source: Any
+    device: str = "cpu"
+
+
+def here(config: Config) -> Iterator[Subject]:
+    """All that can be measured, those that can use a graphics card there too: engines of the face
+    are measured by `bench face`."""
     known = manifest.load().models.values()
+    card = bool(gpu_account.cards())
     for stage in PROBES:
         for name in REGISTRY[stage]:
+            able = card and name in gpu_account.PREDICTIONS and computes_on_cards(stage, name)
             for model in known:
                 if (model.stage, model.engine) == (stage, name) and offers.state(model)[
                     0
                 ] == "here":
-                    yield stage, name, model.name, weights.path(model.name)
+                    for device in ("cpu", "cuda:0")[: 1 + able]:
+                        yield Subject(stage, name, model.name, weights.path(model.name), device)
             if name in SERVERS and getattr(config.engines, stage) == name:
-                yield stage, name, name, SERVERS[name](config)
+                yield Subject(stage, name, name, SERVERS[name](config))
 
 
-def probe(stage: str, name: str, source: Any, times: int) -> Found:
+def probe(subject: Subject, times: int) -> Found:
     """In a process of its own."""
-    before = psutil.Process().memory_info().rss
-    engine = create(stage, name, source, threads=threads_for(stage))
+    stage, name = subject.stage, subject.name
+    options = {"device": subject.device} if name in gpu_account.PREDICTIONS else {}
+    before, card_before = psutil.Process().memory_info().rss, _card_memory(subject)
+    engine = create(stage, name, subject.source, threads=threads_for(stage), **options)
     began = time.monotonic()
     engine.load()
     loaded_s = time.monotonic() - began
     try:
         found = PROBES[stage](engine, times)
         used = psutil.Process().memory_info().rss - before
+        on_card = _card_memory(subject) - card_before
     finally:
         engine.close()
+    if on_card:
+        found |= {"memory of the card": ("MB", (on_card / 1e6,))}
     return {"loading": ("s", (loaded_s,)), **found, "memory": ("MB", (used / 1e6,))}
+
+
+def _card_memory(subject: Subject) -> int:
+    """Bytes used of its card, by all programs."""
+    return sum(card.used for card in gpu_account.cards() if subject.device == f"cuda:{card.index}")
 
 
 def _recognition(engine: Any, times: int) -> Found:

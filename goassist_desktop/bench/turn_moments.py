@@ -110,7 +110,7 @@ def hearing(config: Config) -> Iterator[Hearing]:
             loaded["voice_activity"],
             loaded["turn_detection"],
             loaded["recognition"],
-            virtual_time.fixed(virtual_time.TYPICAL_S[config.profile]),
+            virtual_time.fixed(virtual_time.typical_s(config.profile)),
         )
 
 

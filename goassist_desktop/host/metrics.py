@@ -51,6 +51,7 @@ class Metrics:
         self._states = gauge("state", "Conversations in this state", "state")
         self.waiting = gauge("queue_depth", "Who waits for a place")
         self.level = gauge("load_level", "Load, 0 to 5")
+        self._gpu_memory = gauge("gpu_memory_bytes", "Memory of a graphics card", "gpu", "kind")
         self._memory = gauge("resident_memory_bytes", "Memory of the program")
         self._process = psutil.Process()
 
@@ -87,6 +88,11 @@ class Metrics:
         for state in State:
             self._states.labels(str(state)).set(now.count(str(state)))
         self.sessions.set(len(now))
+
+    def gpu_memory(self, gpu: int, used: int, total: int) -> None:
+        """Of one graphics card, by all programs, in bytes."""
+        self._gpu_memory.labels(str(gpu), "used").set(used)
+        self._gpu_memory.labels(str(gpu), "total").set(total)
 
     def render(self) -> bytes:
         """Prometheus' text format 0.0.4."""

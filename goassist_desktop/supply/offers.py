@@ -80,13 +80,20 @@ def _usual(usual: Model, engine: str) -> str:
     return next((m.name for m in known if (m.stage, m.engine) == (usual.stage, engine)), "")
 
 
-def spare(config: Config, stage: str) -> Model | None:
+def spare(config: Config, stage: str, *, on_processor: bool = True) -> Model | None:
     """The model that takes over where the chosen engine of a stage fails: the profile's, or else
-    the smallest that is here; None where there is none for another engine."""
+    the smallest that is here; None where there is none for another engine.
+
+    Where the chosen one computes on a graphics card, a smaller one for the same engine will do.
+    """
+    engine, chosen = getattr(config.engines, stage), model_names(config).get(stage, "")
     [usual] = (model for model in weights.profile(config.profile) if model.stage == stage)
     known = [model for model in manifest.load().models.values() if model.stage == stage]
     for model in (usual, *sorted(known, key=lambda model: model.size)):
-        if model.engine != getattr(config.engines, stage) and state(model)[0] == "here":
+        other = model.engine != engine
+        if not (other or on_processor or model.name == chosen):
+            other = model.size < weights.model(chosen).size
+        if other and state(model)[0] == "here":
             return model
     return None
 

@@ -97,11 +97,11 @@ class MachineCard(QFrame):
         for meter in (self._gpu, self._gpu_busy):
             meter.setVisible(use.gpu is not None)
         if use.gpu is not None:
-            full = use.gpu.used_mb / use.gpu.total_mb
-            words = _of(use.gpu.used_mb, use.gpu.total_mb)
+            full = use.gpu.full
+            words = _of(use.gpu.used / 1e6, use.gpu.total / 1e6)
             self._gpu.show_share(full, words, warn=full > NEARLY_FULL)
             self._gpu.setToolTip(use.gpu.name)
-            self._gpu_busy.show_share(use.gpu.percent / 100, f"{use.gpu.percent:.0f} %")
+            self._gpu_busy.show_share(use.gpu.busy, f"{100 * use.gpu.busy:.0f} %")
 
 
 class EnginesCard(QFrame):

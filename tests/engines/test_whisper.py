@@ -153,14 +153,16 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     ) -> list[str]:
         tried: list[str] = []
 
-        def model(path: str, *, device: str, compute_type: str, intra_threads: int) -> Any:
-            tried.append(f"{device} {compute_type}")
+        def model(
+            path: str, *, device: str, device_index: int, compute_type: str, intra_threads: int
+        ) -> Any:
+            tried.append(f"{device} {compute_type}" + f" on {device_index}" * bool(device_index))
             if compute_type in faults:
                 raise RuntimeError(faults[compute_type])
             return real(path, device="cpu", compute_type="int8", intra_threads=intra_threads)
 
         monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
-        monkeypatch.setattr(ctranslate2, "get_supported_compute_types", lambda _: {*able})
+        monkeypatch.setattr(ctranslate2, "get_supported_compute_types", lambda *_: {*able})
         monkeypatch.setattr(ctranslate2.models, "Whisper", model)
         return tried
 
@@ -174,7 +176,8 @@ def test_a_graphics_card_is_used_where_there_is_one(
     assert "weather" in loaded(tiny).transcribe(recording("espeak_weather")).text
     assert tried == ["cuda float16"]
     loaded(tiny, device="cpu")
-    assert tried[1:] == ["cpu int8"]
+    loaded(tiny, device="cuda:1")
+    assert tried[1:] == ["cpu int8", "cuda float16 on 1"]
 
 
 def test_a_card_with_little_memory_gets_a_smaller_model(

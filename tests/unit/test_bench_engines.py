@@ -16,18 +16,20 @@ pytestmark = pytest.mark.models
 
 
 def test_all_that_is_here_is_found_and_servers_where_they_are_chosen() -> None:
-    found = {(stage, name) for stage, name, _, _ in engines.here(Config())}
+    found = {(one.stage, one.name) for one in engines.here(Config())}
     assert {stage for stage, _ in found} == set(REGISTRY) - {"face"}
     assert ("language_model", "openai-server") not in found
     chosen = Config(
         engines=EngineChoice(language_model="openai-server"),
         language_server=LanguageServer("http://localhost:1/v1"),
     )
-    assert ("language_model", "openai-server") in {(s, n) for s, n, _, _ in engines.here(chosen)}
+    assert ("language_model", "openai-server") in {
+        (one.stage, one.name) for one in engines.here(chosen)
+    }
 
 
 def test_an_engine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = [one for one in engines.here(Config()) if one[1] in ("hibari", "whisper", "silero")]
+    wanted = [one for one in engines.here(Config()) if one.name in ("hibari", "whisper", "silero")]
     monkeypatch.setattr(engines, "here", lambda config: wanted)
     console = Console(file=io.StringIO())
     figures = engines.measure(Config(), argparse.Namespace(times=1), console)

@@ -57,3 +57,11 @@ def create(stage: str, name: str, source: Any, *, threads: int, **options: str) 
         raise ConfigError(f"{stage}: unknown engine {name!r}; allowed: {', '.join(engines)}")
     module, _, cls = where.partition(":")
     return getattr(import_module(module), cls)(source, threads=threads, **options)
+
+
+def computes_on_cards(stage: str, name: str, device: str = "auto") -> bool:
+    """Whether what is installed for an engine can use a graphics card; `device` is what is wanted
+    of Whisper. The engine's module has a function of this name."""
+    module, _, _ = REGISTRY[stage][name].partition(":")
+    able: bool = import_module(module).computes_on_cards(device)
+    return able

@@ -106,10 +106,22 @@ class LlamaPythonModel:
         return text.decode()
 
 
+def finds_a_card() -> bool:
+    """Whether it was built for graphics cards."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
 def open_model(
-    path: Path, *, threads: int, context_tokens: int, batch_tokens: int, seats: int
+    path: Path,
+    *,
+    threads: int,
+    card: int | None,
+    context_tokens: int,
+    batch_tokens: int,
+    seats: int,
 ) -> LlamaPythonModel:
-    """Load a GGUF file, for one seat however many are wanted.
+    """Load a GGUF file, for one seat however many are wanted, all of it onto a graphics card or
+    none of it.
 
     Raises ModelMissing when llama.cpp can not read it.
     """
@@ -121,6 +133,12 @@ def open_model(
             n_ubatch=batch_tokens,
             n_threads=threads,
             n_threads_batch=threads,
+            n_gpu_layers=0 if card is None else -1,
+            main_gpu=card or 0,
+            split_mode=llama_cpp.LLAMA_SPLIT_MODE_NONE,
+            offload_kqv=card is not None,
+            op_offload=card is not None,
+            flash_attn=False,  # on or off alone: a build without it would do it on the processor
             verbose=False,
         )
     except (ValueError, RuntimeError) as error:

@@ -32,6 +32,7 @@ ANSWER_S = 60.0
 """The longest silence of the server, which speaks with every token and every batch of a prompt."""
 
 SILENT = -1
+ALL_LAYERS = 999
 
 KEPT_TOKENS = 32
 """The shortest piece of a prompt that is moved in the cache rather than read again."""
@@ -146,10 +147,23 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+def finds_a_card() -> bool:
+    """Whether it was built for graphics cards, and there is one."""
+    kinds = {device["type"] for device in xllamacpp.get_device_info()}
+    return xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_GPU in kinds
+
+
 def open_model(
-    path: Path, *, threads: int, context_tokens: int, batch_tokens: int, seats: int
+    path: Path,
+    *,
+    threads: int,
+    card: int | None,
+    context_tokens: int,
+    batch_tokens: int,
+    seats: int,
 ) -> XllamacppModel:
-    """Load a GGUF file; `context_tokens` is of each seat.
+    """Load a GGUF file, all of it onto a graphics card or none of it; `context_tokens` is of each
+    seat.
 
     Raises ModelMissing when llama.cpp can not read it.
     """
@@ -160,9 +174,18 @@ def open_model(
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.n_threads_http = LISTENING_THREADS * seats
     parameters.verbosity = SILENT
+    parameters.n_gpu_layers = 0 if card is None else ALL_LAYERS
+    parameters.main_gpu = card or 0
+    parameters.split_mode = xllamacpp.llama_split_mode.LLAMA_SPLIT_MODE_NONE
+    parameters.no_kv_offload = parameters.no_op_offload = card is None
     parameters.warmup = False  # the engine does it, with a real prompt
     # On a CPU a prompt after 1,800 tokens of conversation is read 40 ms sooner without.
-    parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    attention = xllamacpp.llama_flash_attn_type
+    parameters.flash_attn_type = (
+        attention.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        if card is None
+        else attention.LLAMA_FLASH_ATTN_TYPE_AUTO
+    )
     parameters.fit_params = False  # no probing of devices for room
     parameters.n_parallel = seats
     parameters.kv_unified = False  # a seat's cache is its own, however long the others' are

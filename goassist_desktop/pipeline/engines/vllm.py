@@ -6,6 +6,7 @@ loopback with a random key. Whoever uses it sees an OpenAIServer; `load` starts 
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import socket
@@ -28,6 +29,8 @@ MAX_CONTEXT_TOKENS: Final = 8192
 LOOPBACK: Final = "127.0.0.1"
 ENVIRONMENT: Final = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 """It tells nobody that it is used."""
+SEEN: Final = "CUDA_VISIBLE_DEVICES"
+IN_ORDER: Final = "PCI_BUS_ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,11 @@ class Vllm(OpenAIServer):
     name = "vllm"
     starts_slowly = True
 
-    def __init__(self, served: Served, *, threads: int = 1) -> None:
+    def __init__(self, served: Served, *, threads: int = 1, device: str = "cpu") -> None:
+        """`device`: the graphics card it is to see, such as 'cuda:0'; 'cpu': whatever it finds."""
         super().__init__(Server(f"http://{LOOPBACK}/v1"), threads=threads)
         self._served = served
+        self._device = device
         self._child: Child | None = None
 
     @property
@@ -100,9 +105,16 @@ class Vllm(OpenAIServer):
         command += ["--max-model-len", str(MAX_CONTEXT_TOKENS), "--enable-prefix-caching"]
         command += ["--gpu-memory-utilization", f"{served.gpu_share:.2f}"]
         try:
-            return Child(command, served.log, {**ENVIRONMENT, "VLLM_API_KEY": key})
+            return Child(command, served.log, ENVIRONMENT | {"VLLM_API_KEY": key} | self._sees())
         except OSError as error:
             raise EngineFailed(f"vLLM's log {served.log} can not be written: {error}") from error
+
+    def _sees(self) -> dict[str, str]:
+        if self._device == "cpu":
+            return {}
+        card = int(self._device.removeprefix("cuda:"))
+        ours = os.environ.get(SEEN, "")
+        return {SEEN: ours.split(",")[card] if ours else str(card), "CUDA_DEVICE_ORDER": IN_ORDER}
 
     def _healthy(self) -> bool:
         try:

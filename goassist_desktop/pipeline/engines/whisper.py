@@ -25,6 +25,7 @@ import tokenizers
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 
+from goassist_desktop.pipeline.engines import cuda_libraries
 from goassist_desktop.pipeline.engines.inventions import NO_SPEECH, spoken_words
 from goassist_desktop.pipeline.engines.languages import LANGUAGES
 from goassist_desktop.pipeline.errors import ConfigError, EngineFailed, ModelMissing
@@ -69,12 +70,20 @@ Encoded = npt.NDArray[np.float32]
 """What the encoder made of the sound, shape (1, 50 per second, width of the model)."""
 
 
+def computes_on_cards(device: str = "auto") -> bool:
+    """Whether there is a card, and CUDA's libraries; 'cuda' is to fail where they are missing."""
+    if device == "cpu" or not ctranslate2.get_cuda_device_count():  # type: ignore[attr-defined]
+        return False
+    return device == "cuda" or not cuda_libraries.preload()
+
+
 class Whisper:
     """Recogniser for a folder with a Whisper model in CTranslate2's format.
 
     `language`: a code of Whisper's, such as 'en', or 'auto': whatever is spoken. A model that knows
     English alone takes no other. `hot_words`: names and the like, with commas between them, that
-    are to be spelled as they are here. `device`: 'cpu', 'cuda', or 'auto': CUDA where there is one.
+    are to be spelled as they are here. `device`: 'cpu', 'cuda' or a card such as 'cuda:1', or
+    'auto': CUDA where there is one.
 
     With 'auto' it remembers the language it heard last.
     """
@@ -92,7 +101,8 @@ class Whisper:
         self._threads = threads
         self._language = language
         self._hot_words = hot_words
-        self._device = device
+        self._device, _, card = device.partition(":")
+        self._card = int(card or 0)
         self._model: Any = None
         self._tail: Encoded
         """What the encoder makes of 30 s of nothing."""
@@ -228,8 +238,11 @@ class Whisper:
             raise EngineFailed("recognition.device = 'cuda': no graphics card with CUDA was found")
         if self._device == "cpu" or not found:
             return [("cpu", "int8")]
+        cuda_libraries.preload()
         with _failures_of("cuda"):
-            able = ctranslate2.get_supported_compute_types("cuda")  # type: ignore[attr-defined]
+            able = ctranslate2.get_supported_compute_types(  # type: ignore[attr-defined]
+                "cuda", self._card
+            )
         return [("cuda", each) for each in ON_CUDA if each in able]
 
     def _start(self, device: str, compute_type: str) -> None:
@@ -287,6 +300,7 @@ class Whisper:
             return ctranslate2.models.Whisper(  # type: ignore[attr-defined]
                 str(self._dir),
                 device=device,
+                device_index=self._card if device == "cuda" else 0,
                 compute_type=compute_type,
                 intra_threads=self._threads,
             )

@@ -29,7 +29,14 @@ STAGES: Final = {
 UNDERSTANDING: Final = ("voice_activity", "turn_detection", "recognition")
 SAMPLE: Final = "Hello, I am {name}. This is how I sound."
 VOICES: Final = {"heart": "Heart"}
-PROFILES: Final = {"embedded": "Standard", "ci": "Small"}
+PROFILES: Final = {
+    "embedded": "Standard",
+    "ci": "Small",
+    "gpu-8g": "For a graphics card with 8 GB",
+    "gpu-16g": "For a graphics card with 16 GB",
+    "gpu-24g": "For a graphics card with 24 GB",
+    "server": "For vLLM, on a card with 40 GB",
+}
 
 
 class EngineLine(Line):
