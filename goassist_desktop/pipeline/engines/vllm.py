@@ -65,7 +65,19 @@ class Vllm(OpenAIServer):
         return EngineInfo("language_model", self.name, self._served.model, licence)
 
     def load(self) -> None:
-        """Start it where it does not run, and wait until it answers."""
+        """Start it where it does not run, and wait until it answers. One that runs and can not
+        answer is started anew: its engine may have died, and its server not."""
+        before = self._child
+        try:
+            self._serve()
+        except EngineFailed:
+            if before is None or self._child is not before:
+                raise
+            self._child = None
+            before.end(CLOSE_S)
+            self._serve()
+
+    def _serve(self) -> None:
         ours = self._child is None
         child = self._child = self._child or self._start()
         deadline = time.monotonic() + READY_S
