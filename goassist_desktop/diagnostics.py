@@ -24,7 +24,7 @@ import psutil
 from goassist_desktop import config as settings
 from goassist_desktop import doctor, log_file, weights
 from goassist_desktop.config import Config
-from goassist_desktop.doctor import Finding
+from goassist_desktop.finding import Finding
 from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.errors import DeviceFailed, GoAssistError
 from goassist_desktop.pipeline.events import TurnClosed

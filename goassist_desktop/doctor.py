@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.metadata
 import json
 import os
@@ -16,16 +15,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import psutil
 
-from goassist_desktop import screen, weights
+from goassist_desktop import gpu_check, screen, weights
 from goassist_desktop.app import face_engines
 from goassist_desktop.config import Config
+from goassist_desktop.finding import Finding
 from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.sound_card import NOUN, Direction, SoundDevice, Streams
@@ -48,18 +46,6 @@ _HUSH_S = 0.4
 _HEARD_RISE_DB = 6.0
 _SILENT_DB = -120.0
 
-State = Literal["ok", "warn", "fail"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the examination. `remedy` is what to do; empty when there is nothing to."""
-
-    check: str
-    state: State
-    found: str
-    remedy: str = ""
-
 
 def examine(config: Config) -> Iterator[Finding]:
     """All findings, in the order a user would mend them. Plays a quiet tone of 0.6 s."""
@@ -76,7 +62,7 @@ def examine_silently(config: Config) -> Iterator[Finding]:
     yield memory(config)
     yield disk(config)
     yield processor(_cpu_flags())
-    yield graphics()
+    yield from gpu_check.examine(config)
     yield window()
     yield face(config)
     yield face_engine(config)
@@ -266,31 +252,6 @@ def _cpu_flags() -> set[str]:
     return set(found[0].split()) if found else set()
 
 
-def graphics(pci: Path = Path("/sys/bus/pci/devices")) -> Finding:
-    """The NVIDIA GPU and its driver. None is needed."""
-    command = [
-        "nvidia-smi",
-        "--query-gpu=name,memory.total,driver_version",
-        "--format=csv,noheader",
-    ]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            return Finding(
-                "GPU", "warn", f"nvidia-smi: {error.strerror}", "install the driver again"
-            )
-        if _has_nvidia(pci):
-            return Finding("GPU", "warn", "an NVIDIA GPU without its driver", "install the driver")
-        return Finding("GPU", "ok", "none; the models run on the processor")
-    except subprocess.TimeoutExpired:
-        return Finding("GPU", "warn", "nvidia-smi does not answer", "restart the machine")
-    text = (answer.stdout.strip() or answer.stderr.strip()).replace("\n", "; ")
-    if answer.returncode:
-        return Finding("GPU", "warn", f"nvidia-smi: {text}", "install the driver again, or restart")
-    return Finding("GPU", "ok", text)
-
-
 def window() -> Finding:
     """Whether there is a screen for one. None is needed: the program then talks in the terminal."""
     fault = screen.fault()
@@ -356,15 +317,6 @@ def _reach(address: str) -> None:
         raise EngineFailed(
             f"{address}: {error.strerror or error}; start the service, or correct face.service"
         ) from error
-
-
-def _has_nvidia(pci: Path) -> bool:
-    """Whether a display controller (PCI class 0x03) of NVIDIA (vendor 0x10de) is plugged in."""
-    return any(
-        (device / "vendor").read_text().strip() == "0x10de"
-        and (device / "class").read_text().startswith("0x03")
-        for device in (pci.iterdir() if pci.is_dir() else ())
-    )
 
 
 # -- sound -----------------------------------------------------------------------------------------

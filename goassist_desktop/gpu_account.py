@@ -30,14 +30,15 @@ _GB: Final = 1_000_000_000
 
 
 def _of_whisper(weights: int) -> int:
-    """As float16, as its files have it, with what it works in."""
-    return weights + _GB
+    """As float16, as its files have it, with what it works in. On an H200 the tiny model took
+    0.7 GB of 0.08."""
+    return weights + 700_000_000
 
 
 def _of_llama(weights: int) -> int:
-    """With a cache of 8192 tokens, which takes from a tenth of the weights (7B) to a fifth (1.5B),
-    and what it works in."""
-    return weights * 6 // 5 + _GB
+    """With a cache of 8192 tokens, which takes from a tenth of the weights (7B) to a fifth (1.5B,
+    14B), and what it works in. On an H200 a 7B took 6.0 GB of 4.8."""
+    return weights * 6 // 5 + 600_000_000
 
 
 SMALL: Final = 3 * _GB

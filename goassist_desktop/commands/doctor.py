@@ -14,7 +14,7 @@ from rich.text import Text
 from goassist_desktop import doctor
 from goassist_desktop.commands import settings
 from goassist_desktop.config import Config
-from goassist_desktop.doctor import Finding
+from goassist_desktop.finding import Finding
 from goassist_desktop.pipeline.errors import ConfigError
 
 _STYLE = {"ok": "green", "warn": "yellow", "fail": "bold red"}

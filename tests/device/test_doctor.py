@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from goassist_desktop import doctor
 from goassist_desktop.config import Config
+from goassist_desktop.finding import Finding
 from goassist_desktop.pipeline.endpoints import sound_card
 
 if TYPE_CHECKING:
     from conftest import VirtualCard
 
 
-def examined() -> dict[str, doctor.Finding]:
+def examined() -> dict[str, Finding]:
     sound_card.rescan()
     return {finding.check: finding for finding in doctor.sound(Config())}
 

@@ -14,7 +14,7 @@ import pytest
 
 from goassist_desktop import diagnostics, doctor, log_file
 from goassist_desktop.config import Config, Kiosk
-from goassist_desktop.doctor import Finding
+from goassist_desktop.finding import Finding
 from goassist_desktop.pipeline.errors import EngineFailed, GoAssistError
 from goassist_desktop.pipeline.events import Notice, TurnClosed
 from goassist_desktop.pipeline.protocols import EngineInfo

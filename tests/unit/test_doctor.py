@@ -16,7 +16,8 @@ from goassist_desktop.config import (
     LanguageServer,
     VllmSettings,
 )
-from goassist_desktop.doctor import Finding, Tone
+from goassist_desktop.doctor import Tone
+from goassist_desktop.finding import Finding
 from tests.fakes.language_server import hello, language_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,37 +122,6 @@ def test_memory_is_what_a_container_allows(
 
 
 # Processor and graphics -------------------------------------------------------------------------
-
-
-def nvidia_smi(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "nvidia-smi").chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-
-
-def test_a_gpu_with_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nvidia_smi(tmp_path, "echo 'NVIDIA L4, 23034 MiB, 550.54.15'", monkeypatch)
-    assert doctor.graphics() == Finding("GPU", "ok", "NVIDIA L4, 23034 MiB, 550.54.15")
-
-
-def test_a_driver_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nvidia_smi(tmp_path, "echo 'Failed to initialize NVML'; exit 18", monkeypatch)
-    found = doctor.graphics()
-    assert found.state == "warn" and "Failed to initialize NVML" in found.found and found.remedy
-
-
-def test_without_a_driver_the_bus_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    pci = tmp_path / "pci"
-    assert doctor.graphics(pci).state == "ok"
-    for name, vendor, kind in (("0", "0x8086", "0x030000"), ("1", "0x10de", "0x040300")):
-        (pci / name).mkdir(parents=True)
-        (pci / name / "vendor").write_text(f"{vendor}\n")
-        (pci / name / "class").write_text(f"{kind}\n")
-    assert doctor.graphics(pci).found.startswith("none"), "its sound function is no GPU"
-    (pci / "1" / "class").write_text("0x030200\n")
-    found = doctor.graphics(pci)
-    assert found.state == "warn" and found.remedy == "install the driver"
 
 
 def test_a_processor_without_avx2_is_slow() -> None:

@@ -43,6 +43,9 @@ BINDINGS = {
 
 WARM_UP = (Message("system", ""), Message("user", "Hi"))
 """Short: a program starts with it, and what it warms is the file's way into memory."""
+WARM_UP_ON_CARD = (Message("system", "Hi " * 2 * BATCH_TOKENS_ON_CARD), WARM_UP[1])
+"""Full batches: llama.cpp takes memory of a card when it first needs it, and where there is none
+left then, it ends the process (seen: `ggml_abort` in its pool, the card filled by others)."""
 
 _PLACE = re.compile("\ue000[0-9]+\ue001")
 _MAGIC = b"GGUF"
@@ -134,7 +137,8 @@ class LlamaCpp:
         self.seats = self._runtime.seats
         self._template = lru_cache(maxsize=64)(self._template_parts)
         self._words = lru_cache(maxsize=1024)(self._runtime.tokenize)
-        for _ in self.reply(WARM_UP, max_tokens=1, temperature=0.0, seed=0):
+        warm_up = WARM_UP if self._card is None else WARM_UP_ON_CARD
+        for _ in self.reply(warm_up, max_tokens=1, temperature=0.0, seed=0):
             pass
 
     def close(self) -> None:

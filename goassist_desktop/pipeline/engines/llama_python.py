@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import logging
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from goassist_desktop.pipeline.engines.llama_sampling import sampling
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Message
+
+logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)  # it prints the rest
 
 
 class LlamaPythonModel:
