@@ -99,10 +99,10 @@ def _profile(config: Config, cards: Sequence[Gpu]) -> Finding:
     """Whether the profile is the one for the largest card."""
     best = profiles.fitting(cards)
     if config.profile == best.name:
-        return Finding("profile", "ok", f"{best.name}: {best.where}")
+        return Finding("profile", "ok", f"{best.name}: {best.where}; {best.expect}")
     settings = {"profile": best.name, **best.settings}
     how = ", ".join(f"{key} = '{value}'" for key, value in settings.items())
-    found = f"{config.profile}; this machine can do more: {best.where}"
+    found = f"{config.profile}; this machine can do more: {best.where}; {best.expect}"
     return Finding("profile", "ok", found, f"set {how}")
 
 

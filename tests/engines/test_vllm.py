@@ -1,5 +1,6 @@
-"""The program that serves a language model, started by us: here llama.cpp's server stands in it,
-as vLLM needs a GPU. It takes the same arguments, holds a real model, and dies like any process."""
+"""The program that serves a language model, started by us: here llama.cpp's server stands in it.
+It takes the same arguments, holds a real model, and dies like any process. vLLM itself is tested
+where GOASSIST_TEST_VLLM names it, and GOASSIST_TEST_VLLM_MODEL a folder: some GB, some minutes."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from goassist_desktop import weights
+from goassist_desktop.pipeline.engines.openai_server import OpenAIServer
 from goassist_desktop.pipeline.engines.vllm import Served, Vllm
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.frames import Message
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.models
 KEEPER = """
 import sys, time
 from pathlib import Path
+from goassist_desktop.pipeline.engines.openai_server import OpenAIServer
 from goassist_desktop.pipeline.engines.vllm import Served, Vllm
 engine = Vllm(Served(sys.argv[1], 0.5, Path(sys.argv[3]), sys.argv[2]))
 engine.load()
@@ -133,3 +136,53 @@ def test_it_is_not_installed(tmp_path: Path) -> None:
     assert engine.info.model == "m"
     with pytest.raises(EngineFailed, match="not asked yet"):
         ask(engine, Message("user", "Hi"))
+
+
+def test_a_server_that_lives_and_can_not_answer_is_started_anew(
+    engine: Vllm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As vLLM's is for some seconds after the engine below it died."""
+    engine.load()
+    first = server_of(os.getpid())
+    assert first is not None
+    real, faults = OpenAIServer.load, ["error 500 (EngineCore encountered an issue)"]
+
+    def load(self: OpenAIServer) -> None:
+        if faults:
+            raise EngineFailed(faults.pop())
+        real(self)
+
+    monkeypatch.setattr(OpenAIServer, "load", load)
+    engine.load()
+    second = server_of(os.getpid())
+    assert second is not None
+    assert second.pid != first.pid
+
+
+def test_vllm_itself(tmp_path: Path) -> None:
+    chosen = os.environ.get("GOASSIST_TEST_VLLM"), os.environ.get("GOASSIST_TEST_VLLM_MODEL")
+    if not all(chosen):
+        pytest.skip("optional: GOASSIST_TEST_VLLM and GOASSIST_TEST_VLLM_MODEL are not set")
+    engine = Vllm(Served(str(chosen[1]), 0.3, tmp_path / "vllm.log", str(chosen[0])))
+    try:
+        engine.load()
+        assert "Paris" in ask(engine, SYSTEM, CAPITAL)
+        begun = Message("assistant", "The capital of France, as everybody knows, is the city of")
+        assert "Paris" in ask(engine, SYSTEM, CAPITAL, begun)
+        reply = engine.reply([ENDLESS], max_tokens=900, temperature=0.0, seed=1)
+        next(piece for piece in reply if piece)
+        below = psutil.Process().children(recursive=True)
+        [core] = [one for one in below if one.status() != "zombie" and _is_core(one)]
+        core.kill()
+        with pytest.raises(EngineFailed):
+            list(reply)
+        engine.load()
+        assert "Paris" in ask(engine, SYSTEM, CAPITAL)
+        below = psutil.Process().children(recursive=True)
+    finally:
+        engine.close()
+    assert not psutil.wait_procs(below, 15)[1]
+
+
+def _is_core(process: psutil.Process) -> bool:
+    return "EngineCore" in " ".join(process.cmdline())

@@ -24,7 +24,8 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from goassist_desktop.machine_use import GpuUse, MachineUse
+from goassist_desktop.gpus import Gpu
+from goassist_desktop.machine_use import MachineUse
 from goassist_desktop.pipeline.events import BargeIn
 from goassist_desktop.pipeline.protocols import EngineInfo
 from goassist_desktop.ui.graphs import FEWEST_PLACES, FrameGraph, Graph, TurnGraph
@@ -383,7 +384,9 @@ def looks(*uses: MachineUse) -> Callable[[], MachineUse]:
 
 
 def test_the_machine_is_looked_at_while_it_is_seen(qtbot: QtBot) -> None:
-    card = MachineCard(looks(MachineUse(1.5, 4, 1400, 16000, GpuUse("Card", 7600, 8000, 37))))
+    card = MachineCard(
+        looks(MachineUse(1.5, 4, 1400, 16000, Gpu(0, "Card", 8_000_000_000, 7_600_000_000, 0.37)))
+    )
     qtbot.addWidget(card)
     card.show()
     qtbot.waitUntil(lambda: "1.5 of 4 cores" in texts(card))

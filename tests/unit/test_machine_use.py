@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import psutil
+import pynvml
 import pytest
 
-from goassist_desktop.machine_use import GpuUse, Machine, parse
+from goassist_desktop.machine_use import Machine
+from tests.fakes.nvml import Card, Nvml, put_in
 
 
 def test_memory_counts_the_children() -> None:
@@ -41,30 +41,13 @@ def test_work_is_counted_in_cores() -> None:
     assert 0 < use.busy_cores <= use.cores + 0.5
 
 
-def test_an_answer_of_the_gpu_tool() -> None:
-    assert parse("NVIDIA H100, 2048, 81559, 37\nanother, 1, 2, 3\n") == GpuUse(
-        "NVIDIA H100", 2147.483648, pytest.approx(85520.8, abs=0.1), 37.0
-    )
-    assert parse("NVIDIA GB10, 2048, 4096, [N/A]").percent == 0
-
-
-def _tool(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = folder / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\n{script}\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-
-
-def test_a_gpu_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _tool(tmp_path, "echo 'Card, 1024, 2048, 5'", monkeypatch)
+def test_the_fullest_card_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in(monkeypatch, Nvml(Card("a"), Card("b", used=23_000_000_000)))
     gpu = Machine().use().gpu
     assert gpu is not None
-    assert (gpu.name, gpu.percent, gpu.used_mb / gpu.total_mb) == ("Card", 5, 0.5)
+    assert gpu.name == "b"
 
 
-@pytest.mark.parametrize("script", ["exit 9", "echo gibberish", "echo a, b, c, d", "true"])
-def test_a_tool_that_tells_nothing_is_no_gpu(
-    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _tool(tmp_path, script, monkeypatch)
+def test_a_driver_that_tells_nothing_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in(monkeypatch, Nvml(fault=pynvml.NVML_ERROR_UNKNOWN))
     assert Machine().use().gpu is None
