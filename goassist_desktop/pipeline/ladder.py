@@ -7,6 +7,8 @@ shared. The one above is tried again later, by and by more seldom, and used as s
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from goassist_desktop.pipeline.events import Notice
 from goassist_desktop.pipeline.frames import Speech
 from goassist_desktop.pipeline.protocols import Engine, Synthesiser
 from goassist_desktop.pipeline.workers import Hosted
+
+logger = logging.getLogger(__name__)
 
 RETRY_MS: Final = (1_000.0, 3_000.0, 10_000.0, 30_000.0, 60_000.0)
 """After the first failure in a row, the second, … and all that follow."""
@@ -147,6 +151,11 @@ class Ladder(Generic[E]):
             wait_ms = RETRY_MS[min(trouble.failures, len(RETRY_MS) - 1)]
             trouble.failures += 1
             trouble.retry_ms = self._clock.now_ms + wait_ms
+        except Exception:  # a bug, told and logged: the one below goes on
+            trouble.retry_ms = math.inf
+            name = rung.engine.info.name
+            logger.exception("the engine %s has a bug, and is not tried again", name)
+            self._tell("warning", f"{name}: it has a bug, and is not tried again")
         else:
             trouble.retry_ms = None
         finally:

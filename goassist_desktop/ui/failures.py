@@ -95,6 +95,12 @@ _RULES: Final = (
         "engine-settings",
     ),
     _Rule(r"^(?P<broken>[\w-]+) is back$", "spare", "{broken} works again."),
+    _Rule(
+        r"^(?P<broken>[\w-]+): it has a bug, and is not tried again$",
+        "spare",
+        "{broken} broke, by a fault of this program.",
+        "Another engine goes on. What happened is in the log.",
+    ),
     # -- servers of language models ----------------------------------------------------------------
     _Rule(
         r"^(?P<url>https?://\S+): (?P<why>.+)$",
@@ -232,6 +238,15 @@ _RULES: Final = (
         "There is not enough memory.",
         "The language model {name} needs {need}, {free} are free. Close other programs, "
         "or choose a smaller one.",
+        "engine-settings",
+        "Choose a smaller one",
+    ),
+    _Rule(
+        r"^(?P<engine>[\w-]+), (?P<model>\S+): it needs (?P<need>[\d.]+ GB) of a graphics card's "
+        r"memory, of which (?P<free>[\d.]+ GB) are free",
+        "gpu",
+        "{model} does not fit the graphics card.",
+        "It needs {need}, and {free} are free. Close other programs that use the card.",
         "engine-settings",
         "Choose a smaller one",
     ),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from goassist_desktop.pipeline import ladder
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.events import Notice
 from goassist_desktop.pipeline.frames import Message, Samples, Speech, Transcript
@@ -218,6 +219,27 @@ def test_what_could_not_be_loaded_is_told_and_tried_again(tmp_path: Path) -> Non
         "tones: the server does not answer; tones takes over",
         "tones is back",
     ]
+
+
+def test_one_with_a_bug_is_told_of_once_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Buggy(ToneVoice):
+        loaded = 0
+
+        def load(self) -> None:
+            self.loaded += 1
+            raise ZeroDivisionError
+
+    voice = Buggy()
+    voice.breaks_after = 0
+    told: list[str] = []
+    monkeypatch.setattr(ladder.logger, "exception", lambda what, *_: told.append(what))
+    talk = talk_with(tmp_path, voice=voice, spares=[ToneVoice()])
+    hold(talk, questions=3, pause_s=5)
+    assert talk.heard() == f"{ANSWER} {ANSWER} {ANSWER}"
+    assert notices(talk)[1:] == ["tones: it has a bug, and is not tried again"]
+    assert (len(told), voice.loaded) == (1, 1)
 
 
 def test_a_written_answer_goes_on_too(tmp_path: Path) -> None:

@@ -36,6 +36,11 @@ TOLD = [
     ("warning", ("openai-server: http://localhost:8000/v1: nobody listens there; "
      "llama-cpp takes over"), "spare", "engine-settings",
      "Llama.cpp goes on in place of the server."),
+    ("warning", "hibari: it has a bug, and is not tried again", "spare", None,
+     "Hibari broke, by a fault of this program."),
+    ("error", ("llama-cpp, qwen2.5-7b-instruct: it needs 6.6 GB of a graphics card's memory, of "
+     "which 4.0 GB are free beside the 4 GB that are kept"), "gpu", "engine-settings",
+     "Qwen2.5-7b-instruct does not fit the graphics card."),
     ("info", "openai-server is back", "spare", None, "The server works again."),
     ("warning", "face: lipsync lags; the face rests, speech goes on", "face", "face-settings",
      "The face rests for a moment."),
@@ -172,6 +177,7 @@ def test_a_model_too_large_for_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
     monkeypatch.setattr(LlamaCpp, "_path", tmp_path / "large.gguf", raising=False)
     engine = LlamaCpp.__new__(LlamaCpp)
+    engine._card = None
     message = known(raised(engine._check_file))
     assert message.headline == "There is not enough memory."
     assert message.action_label == "Choose a smaller one"
