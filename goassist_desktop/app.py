@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from goassist_desktop import live_link, log_file, shipped, weights
+from goassist_desktop.catalogue import studio
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.endpointing import EndOfTurn
@@ -46,6 +47,7 @@ SERVERS: dict[str, Callable[[Config], object]] = {
         log_file.folder() / "vllm.log",
         config.vllm.program,
     ),
+    "xtts": studio,
 }
 """Engines whose model is elsewhere: what each is made from."""
 LEAVE_S = 0.6

@@ -65,6 +65,8 @@ class ChildVoice:
         self._info = info
         self._apart = apart
         self._process: _Process | None = None
+        self.starts = 0
+        """How many processes there were so far."""
 
     @property
     def info(self) -> EngineInfo:
@@ -75,6 +77,7 @@ class ChildVoice:
             return
         self._kill()
         process = self._process = _Process(self._apart)
+        self.starts += 1
         try:
             process.await_ready(self.rate_hz)
         except (EngineFailed, ModelMissing):

@@ -8,7 +8,8 @@ MODULE is a Python file with
                     gives pieces of (samples (n,) float32, words, sounds); the latter two are lists
                     of [text, start, end] in samples of the piece, or empty. It may stop as soon as
                     `wanted()` is False
-    MISSING         the exceptions of `load` that mean: the model is absent or damaged
+    MISSING         the exceptions of `load` that mean: the model is absent or damaged; their text
+                    goes on behind "voice model"
 
 CONTROL and SHARED are file descriptors. Over CONTROL, a socket, go lines of JSON: what is to be
 said comes in; "ready", the pieces, "end", "missing" and "failed" go out. SHARED, a file in memory,
@@ -95,7 +96,7 @@ def main(module: str, options: str, control_fd: str, shared_fd: str) -> None:
         missing = engine.MISSING
         voice = engine.load(json.loads(options))
     except Exception as error:
-        tell({"missing" if isinstance(error, missing) else "failed": in_a_line(error)})
+        tell({"missing": str(error)} if isinstance(error, missing) else failure(error))
         raise
     tell({"ready": voice.rate_hz})
     for line in control.makefile():
@@ -103,7 +104,7 @@ def main(module: str, options: str, control_fd: str, shared_fd: str) -> None:
         try:
             say(voice, asked["text"], asked["say"], shared, tell)
         except Exception as error:
-            tell({"failed": in_a_line(error)})
+            tell(failure(error))
             raise
         tell({"end": asked["say"]})
 
@@ -127,10 +128,10 @@ def say(
                 tell(about)
 
 
-def in_a_line(error: Exception) -> str:
+def failure(error: Exception) -> dict[str, str]:
     text = " ".join(str(error).split())
     kind = type(error).__name__
-    return f"{kind}: {text}"[:300] if text else kind
+    return {"failed": f"{kind}: {text}"[:300] if text else kind}
 
 
 def _beat(shared: Shared) -> None:

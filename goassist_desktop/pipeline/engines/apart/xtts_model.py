@@ -5,6 +5,7 @@ It speaks with the speakers that come with the model, and makes none of a record
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,6 +84,7 @@ class Voice:
 
 def load(options: dict[str, Any]) -> Voice:
     """`options`: model (a folder), speaker, language, threads. Raises Damaged."""
+    logging.disable(logging.WARNING)  # the library warns of texts, and quotes them
     torch.set_num_threads(options["threads"])
     folder = Path(options["model"])
     config = XttsConfig()
