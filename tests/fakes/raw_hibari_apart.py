@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,10 @@ from goassist_desktop.pipeline.errors import ModelMissing
 MISSING = (ModelMissing,)
 PIECE = 22_272
 """Samples at 24 kHz: 20 tokens of XTTS-v2."""
+
+
+SLOWNESS = 0.2
+"""The time it takes to make a piece, as a share of what that lasts: 5 x real time."""
 
 
 class Raw:
@@ -30,6 +35,9 @@ class Raw:
         silence = np.zeros(4_000, np.float32)
         sound = np.concatenate([silence, *said, silence])
         for at in range(0, len(sound), PIECE):
+            if not wanted():
+                return
+            time.sleep(SLOWNESS * PIECE / self.rate_hz)
             yield sound[at : at + PIECE], [], []
 
 
