@@ -102,9 +102,11 @@ def load(options: dict[str, Any]) -> Voice:
 
 
 def _whole(file: Path, read: Callable[[str], object]) -> None:
+    with file.open("rb"):  # raises what keeps it from being read at all
+        pass
     try:
         read(str(file))
-    except (OSError, MemoryError, torch.OutOfMemoryError):
+    except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         raise Damaged(f"of XTTS-v2: {file} is damaged ({type(error).__name__})") from error
