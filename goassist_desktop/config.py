@@ -151,16 +151,12 @@ class VllmSettings:
 
 @dataclass(frozen=True, slots=True)
 class XttsSettings:
-    """For engines.synthesis = "xtts", which this program starts itself."""
+    """For engines.synthesis = "xtts"; what they are: see `coqui.Studio`."""
 
     licence_accepted: bool = _setting(False)
-    """The Coqui Public Model License, which forbids commercial use, was read and is kept to."""
     program: str = _setting("")
-    """The Python of an environment with coqui-tts."""
     model: str = _setting("")
-    """The folder of the model's files."""
     speaker: str = _setting("Ana Florence")
-    """One of those that come with the model."""
     language: str = _setting("en", among=coqui.LANGUAGES)
 
 
@@ -486,10 +482,7 @@ def built(chosen: Mapping[str, Any]) -> Config:
             "language_server.url"
         )
     if config.engines.synthesis == "xtts" and not config.xtts.licence_accepted:
-        raise ConfigError(
-            f"engines.synthesis = 'xtts': its licence ({coqui.LICENCE}) must be read and accepted "
-            "first: xtts.licence_accepted = true"
-        )
+        raise ConfigError(f"engines.synthesis = 'xtts': {coqui.NOT_ACCEPTED}")
     for spec in fields(ModelChoice):
         name, engine = getattr(config.models, spec.name), getattr(config.engines, spec.name)
         if name and manifest.load().model(name).engine != engine:

@@ -141,8 +141,8 @@ class _Process:
         match told:
             case {"ready": int(found)} if found == rate_hz:
                 return
-            case {"missing": str(why)}:
-                raise ModelMissing(f"voice model {why}")
+            case {"missing": str(which)}:
+                raise ModelMissing(f"voice model {which}")
         raise self._failed(told)
 
     def well(self) -> bool:

@@ -10,6 +10,10 @@ from typing import Final
 TITLE: Final = "XTTS-v2"
 LICENCE: Final = "Coqui Public Model License 1.0.0, non-commercial"
 READ_IT_AT: Final = "coqui.ai/cpml"
+NOT_ACCEPTED: Final = (
+    f"its licence ({LICENCE}) is not accepted: read it at {READ_IT_AT}, and set "
+    "xtts.licence_accepted"
+)
 REPOSITORY: Final = "coqui/XTTS-v2"
 FILES: Final = ("config.json", "model.pth", "vocab.json", "speakers_xtts.pth")
 LANGUAGES: Final = (
@@ -25,8 +29,9 @@ class Studio:
     program: str
     """The Python of an environment with coqui-tts."""
     model: Path
-    """The folder of its files."""
+    """The folder of its files; where the setting is empty, among the other models."""
     speaker: str
+    """One of those that come with it."""
     language: str
     licence_accepted: bool
     log: Path
@@ -34,10 +39,7 @@ class Studio:
     def lacks(self) -> str:
         """What keeps it from being used, in a line; empty for nothing."""
         if not self.licence_accepted:
-            return (
-                f"its licence ({LICENCE}) is not accepted: read it at {READ_IT_AT}, and set "
-                "xtts.licence_accepted"
-            )
+            return NOT_ACCEPTED
         if not self.program or shutil.which(self.program) is None:
             return (
                 f"the program {self.program!r} is not installed: set xtts.program to the Python of "
