@@ -17,11 +17,13 @@ from typing import Any
 import psutil
 
 from goassist_desktop import gpu_account, live_link, log_file, shipped, weights
+from goassist_desktop.catalogue import studio
 from goassist_desktop.config import Config
 from goassist_desktop.gpu_account import PROCESSOR, Place
 from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.engines import create
+from goassist_desktop.pipeline.engines.model_apart import Made, ModelApart
 from goassist_desktop.pipeline.engines.openai_server import Server
 from goassist_desktop.pipeline.engines.vllm import Served
 from goassist_desktop.pipeline.errors import EngineFailed, GoAssistError
@@ -48,6 +50,7 @@ SERVERS: dict[str, Callable[[Config], Any]] = {
         log_file.folder() / "vllm.log",
         config.vllm.program,
     ),
+    "xtts": studio,
 }
 """Engines whose model is elsewhere: what each is made from."""
 LEAVE_S = 0.6
@@ -78,15 +81,20 @@ def chosen_engine(config: Config, stage: str, *, threads: int, place: Place = PR
 
 def _engine(config: Config, stage: str, name: str, source: Any, threads: int, place: Place) -> Any:
     how, device = config.recognition, place.device
-    told = {"language": how.language, "hot_words": how.hot_words}
+    heard = {"language": how.language, "hot_words": how.hot_words}
     wanted = how.device if how.device != "auto" and device == "cpu" else device
     options = {
-        "whisper": told | {"device": wanted},
-        "deepgram": told | {"key": how.deepgram_key},
+        "whisper": heard | {"device": wanted},
+        "deepgram": heard | {"key": how.deepgram_key},
         "llama-cpp": {"device": device},
         "vllm": {"device": device},
     }
-    return create(stage, name, source, threads=threads, **options.get(name, {}))
+    told = options.get(name, {})
+    engine = create(stage, name, source, threads=threads, **told)
+    if name == "llama-cpp" and device != "cpu":
+        made = Made(name, source, threads, told)
+        return ModelApart(engine.info, made, log_file.folder() / "language-model.log")
+    return engine
 
 
 def face_engines(config: Config) -> dict[str, Any]:

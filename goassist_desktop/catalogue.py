@@ -9,11 +9,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from goassist_desktop import weights
+from goassist_desktop import log_file, weights
 from goassist_desktop.config import Config
-from goassist_desktop.pipeline.engines import REGISTRY
+from goassist_desktop.pipeline.engines import REGISTRY, coqui
+from goassist_desktop.pipeline.engines.coqui import Studio
 from goassist_desktop.pipeline.engines.http_exchange import is_near
 from goassist_desktop.supply import manifest, offers
 from goassist_desktop.supply.manifest import Model
@@ -61,6 +63,11 @@ ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
         "hibari": About("Hibari", "little of one core"),
         "kokoro": About("Kokoro", "a fast core of its own, 0.5 GB of memory", "kokoro-82m"),
         "piper": About("Piper", "a fifth of one core, 0.2 GB of memory", "piper-joe"),
+        "xtts": About(
+            "XTTS-v2, started by GoAssist",
+            "an NVIDIA GPU with 4 GB, and coqui-tts in an environment of its own",
+            licence=coqui.LICENCE,
+        ),
     },
     "face": {
         "lipsync": About("Built in", "hardly anything", licence="Apache-2.0"),
@@ -147,6 +154,8 @@ def _absent(config: Config, name: str, about: About) -> str:
         return f"the package {about.package} is not installed"
     if name == "vllm" and shutil.which(config.vllm.program) is None:
         return f"the program {config.vllm.program} is not installed"
+    if name == "xtts":
+        return studio(config).lacks()
     return ""
 
 
@@ -162,6 +171,19 @@ def _elsewhere(config: Config, name: str) -> str:
     """Of engines whose model is not in the manifest."""
     lacks = _LACKS.get(name)
     return lacks(config) if lacks else ""
+
+
+def studio(config: Config) -> Studio:
+    """Where XTTS-v2 is, in a configuration."""
+    settings = config.xtts
+    return Studio(
+        settings.program,
+        Path(settings.model).expanduser() if settings.model else weights.models_dir() / "xtts-v2",
+        settings.speaker,
+        settings.language,
+        settings.licence_accepted,
+        log_file.folder() / "xtts.log",
+    )
 
 
 def _far(config: Config) -> bool:
@@ -182,6 +204,9 @@ _LACKS: Final[Mapping[str, Callable[[Config], str]]] = {
         ""
         if config.recognition.deepgram_key or os.environ.get("DEEPGRAM_API_KEY")
         else "recognition.deepgram_key is empty"
+    ),
+    "xtts": lambda config: (
+        f"its file {missing} is not there" if (missing := studio(config).missing()) else ""
     ),
     "audio2face": lambda config: _no_folder("audio2face-3d-v2.3-mark")(config),
     "lam": lambda config: _no_folder("lam-audio2expression")(config),

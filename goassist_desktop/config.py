@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from goassist_desktop.pipeline.engines import REGISTRY
+from goassist_desktop.pipeline.engines import REGISTRY, coqui
 from goassist_desktop.pipeline.engines.languages import LANGUAGES
 from goassist_desktop.pipeline.errors import ConfigError
 from goassist_desktop.pipeline.network_address import host_and_port, web_socket
@@ -150,6 +150,17 @@ class VllmSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class XttsSettings:
+    """For engines.synthesis = "xtts"; what they are: see `coqui.Studio`."""
+
+    licence_accepted: bool = _setting(False)
+    program: str = _setting("")
+    model: str = _setting("")
+    speaker: str = _setting("Ana Florence")
+    language: str = _setting("en", among=coqui.LANGUAGES)
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
     input_device: str = _setting("")
     """Part of a device's name; empty: the system's choice."""
@@ -277,6 +288,7 @@ class Config:
     models: ModelChoice = field(default_factory=ModelChoice)
     language_server: LanguageServer = field(default_factory=LanguageServer)
     vllm: VllmSettings = field(default_factory=VllmSettings)
+    xtts: XttsSettings = field(default_factory=XttsSettings)
     audio: Audio = field(default_factory=Audio)
     recognition: Recognition = field(default_factory=Recognition)
     reply: Reply = field(default_factory=Reply)
@@ -446,6 +458,7 @@ def built(chosen: Mapping[str, Any]) -> Config:
         models=ModelChoice(**of("models")),
         language_server=LanguageServer(**of("language_server")),
         vllm=VllmSettings(**of("vllm")),
+        xtts=XttsSettings(**of("xtts")),
         audio=Audio(**of("audio")),
         recognition=Recognition(**of("recognition")),
         reply=Reply(**of("reply")),
@@ -468,6 +481,8 @@ def built(chosen: Mapping[str, Any]) -> Config:
             "engines.language_model = 'openai-server': needs the address of the server in "
             "language_server.url"
         )
+    if config.engines.synthesis == "xtts" and not config.xtts.licence_accepted:
+        raise ConfigError(f"engines.synthesis = 'xtts': {coqui.NOT_ACCEPTED}")
     for spec in fields(ModelChoice):
         name, engine = getattr(config.models, spec.name), getattr(config.engines, spec.name)
         if name and manifest.load().model(name).engine != engine:

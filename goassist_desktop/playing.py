@@ -7,15 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from goassist_desktop import weights
+from goassist_desktop.app import chosen_engine
 from goassist_desktop.config import Config
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.sound_card import Streams, find_device
-from goassist_desktop.pipeline.engines import create
 from goassist_desktop.pipeline.errors import DeviceFailed
 from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.resampling import joined, resample
-from goassist_desktop.supply.offers import model_names
 
 NOTES_HZ: Final = (523.25, 659.25, 783.99)
 """C, E, G: pleasant, and easy to recognise."""
@@ -35,11 +33,10 @@ def test_tone(config: Config) -> None:
 
 def preview(config: Config, text: str) -> None:
     """The text, in the voice of the configuration. Raises what its engine and `play` raise."""
-    model = weights.path(model_names(config)["synthesis"])
-    voice = create("synthesis", config.engines.synthesis, model, threads=1)
+    voice = chosen_engine(config, "synthesis", threads=1)
     voice.load()
     try:
-        speech = joined(list(voice.speak(text)))
+        speech = joined([piece for piece in voice.speak(text) if piece is not None])
     finally:
         voice.close()
     play(resample(speech.samples, speech.rate_hz, DEVICE_RATE_HZ), config)

@@ -43,7 +43,7 @@ PROFILES: Final = (
         "gpu-16g",
         15,
         "Whisper large-v3-turbo and a 7B model on the card, the voice on the processor",
-        "answers begin after 0.23 s and come with 200 tokens/s (measured on an H200, beside Whisper tiny)",
+        "answers begin after 0.23 s, with 200 tokens/s (measured on an H200, beside Whisper tiny)",
     ),
     Profile(
         "gpu-24g",

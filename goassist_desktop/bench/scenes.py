@@ -195,9 +195,9 @@ class _NotingVoice:
 
     def close(self) -> None: ...
 
-    def speak(self, text: str) -> Iterator[Speech]:
+    def speak(self, text: str) -> Iterator[Speech | None]:
         for speech in self._voice.speak(text):
-            if self._reader.answers:  # before are the phrases
+            if speech is not None and self._reader.answers:  # before are the phrases
                 self._reader.answers[-1].note(at_rate(speech, DEVICE_RATE_HZ))
             yield speech
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,19 +20,28 @@ _LAST_BYTES: Final = 4000
 class Child:
     """Started with the constructor. Raises OSError where its log can not be written."""
 
-    def __init__(self, command: Sequence[str], log: Path, more: Mapping[str, str]) -> None:
-        """`more`: variables besides those of this process. What it prints goes to `log`."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: Path,
+        more: Mapping[str, str],
+        kept: Sequence[int] = (),
+    ) -> None:
+        """`more`: variables besides those of this process. What it prints goes to `log`. `kept`:
+        file descriptors that it has too, under the same numbers."""
         log.parent.mkdir(parents=True, exist_ok=True)
         long = log.exists() and log.stat().st_size > KEPT_LOG_BYTES
         self._log = log
+        keep = [f"{guard.KEEP}{','.join(map(str, kept))}"] if kept else []
         with log.open("wb" if long else "ab") as printed:
             self._from = printed.tell()
             self._process = subprocess.Popen(
-                [sys.executable, str(Path(guard.__file__)), *command],
+                [sys.executable, str(Path(guard.__file__)), *keep, *command],
                 stdin=subprocess.PIPE,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **more},
+                pass_fds=kept,
             )
 
     @property
@@ -46,6 +56,13 @@ class Child:
             printed.seek(max(self._from, end - _LAST_BYTES))
             lines = printed.read().decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def kill(self, within_s: float = 0.0) -> None:
+        """As `end`, but without asking it."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it is over
+            os.write(self._process.stdin.fileno(), guard.AT_ONCE)
+        self.end(within_s)
 
     def end(self, within_s: float = 0.0) -> None:
         """Have it end, and wait at most so long; it goes on ending without us."""

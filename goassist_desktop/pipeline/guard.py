@@ -1,9 +1,10 @@
 """Runs a command for as long as whoever asked for it lives, and leaves nothing of it behind.
 
-    python guard.py COMMAND ARGUMENT…
+    python guard.py [--keep=FD,FD…] COMMAND ARGUMENT…
 
 Whoever asks holds the other end of the standard input. When that is closed, as it is even by a
-process that was killed, everything the command started is ended: asked to, and killed END_S later.
+process that was killed, everything the command started is ended: asked to, and killed END_S later;
+killed at once when AT_ONCE is written to it. The command has the file descriptors FD too.
 Exits with the command's status. It imports nothing of the program, to start in no time.
 """
 
@@ -20,6 +21,8 @@ from types import FrameType
 from typing import Final
 
 END_S: Final = 5.0
+KEEP: Final = "--keep="
+AT_ONCE: Final = b"!"
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -30,13 +33,20 @@ def _die_with_the_guard() -> None:
 
 
 def main(command: list[str]) -> int:
+    kept = []
+    if command[0].startswith(KEEP):
+        kept = [int(fd) for fd in command[0].removeprefix(KEEP).split(",")]
+        command = command[1:]
     # Here is one thread, so that nothing can go wrong between fork and exec.
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=_die_with_the_guard,
+        pass_fds=kept,
     )
+    for fd in kept:
+        os.close(fd)  # so that who holds the other end sees when the command closes its own
     ended = threading.Event()
 
     def end(number: int = 0, frame: FrameType | None = None) -> None:
@@ -44,8 +54,10 @@ def main(command: list[str]) -> int:
         _signal(child, signal.SIGTERM)
 
     def listen() -> None:
-        while os.read(0, 1024):
-            pass
+        while said := os.read(0, 1024):
+            if AT_ONCE in said:
+                ended.set()
+                _signal(child, signal.SIGKILL)
         end()
         if not _over(child):
             _signal(child, signal.SIGKILL)

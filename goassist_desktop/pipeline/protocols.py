@@ -119,8 +119,9 @@ class SeatedModel(LanguageModel, Protocol):
 class Synthesiser(Engine, Protocol):
     rate_hz: int
 
-    def speak(self, text: str) -> Iterator[Speech]:
-        """Speech for one clause of cleaned text, in one or more pieces, in order.
+    def speak(self, text: str) -> Iterator[Speech | None]:
+        """Speech for one clause of cleaned text, in one or more pieces, in order. None is only a
+        moment to be closed.
 
         Joined over the pieces, the words are exactly `text.split()`, and their times rise.
         Leading and trailing silence of the voice is trimmed to what the punctuation asks for.

@@ -364,6 +364,29 @@ _RULES: Final = (
         "It can not be sent to {address}. Here it goes on.",
         "face-settings",
     ),
+    # -- XTTS-v2, and voices in processes of their own ---------------------------------------------
+    _Rule(
+        r"^voice model of XTTS-v2: ",
+        "engine",
+        "A file of XTTS-v2 is missing or damaged.",
+        "{told}",
+        "engine-settings",
+    ),
+    _Rule(
+        r"^XTTS-v2 can not be used: its licence|^engines\.synthesis = 'xtts': its licence",
+        "engine",
+        "The licence of XTTS-v2 is not accepted.",
+        "Read it and accept it under Settings, Engines, or choose another voice.",
+        "engine-settings",
+    ),
+    _Rule(r"^XTTS-v2 ", "engine", "XTTS-v2 does not work.", "{told}", "engine-settings"),
+    _Rule(
+        r"^\S+'s process ",
+        REPLY,
+        "The voice stopped.",
+        "Ask again. If it comes back, choose another voice.",
+        "engine-settings",
+    ),
     # -- models ------------------------------------------------------------------------------------
     _Rule(
         r"is part of the program: install that again$",
@@ -537,6 +560,7 @@ _NAMES: Final = {
     "hibari": "Hibari",
     "kokoro": "Kokoro",
     "piper": "Piper",
+    "xtts": "XTTS-v2",
     "deepgram": "Deepgram",
 }
 _SOLVED_BY_READY: Final = {START, REPLY, "sound", "engine", "models", "memory", "gpu"}

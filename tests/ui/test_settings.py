@@ -11,7 +11,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QInputMethodEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from goassist_desktop import app, autostart, config, personas, settings_file, shipped
@@ -28,7 +28,7 @@ from goassist_desktop.ui.settings import SettingsPage, SettingsServices
 from goassist_desktop.ui.settings.about import About
 from goassist_desktop.ui.settings.appearance import THEMES, Appearance
 from goassist_desktop.ui.settings.conversation import WAITING, Conversation
-from goassist_desktop.ui.settings.engines import Engines
+from goassist_desktop.ui.settings.engines import Engines, Licence
 from goassist_desktop.ui.settings.face import HEADS, Face
 from goassist_desktop.ui.settings.lines import Line
 from goassist_desktop.ui.settings.persona import Persona
@@ -429,6 +429,32 @@ def test_an_engine_in_the_cloud_says_so_and_has_no_model(opened: Open) -> None:
     line.refresh()
     assert "what you say leaves this machine" in line.details.text()
     assert "Whisper" not in line.details.text() and not line.fault
+
+
+def test_a_licence_is_accepted_before_its_engine_is_chosen(
+    qtbot: QtBot, opened: Open, machine: Machine
+) -> None:
+    page = opened()
+    page.open("Engines")
+    line = page.section(Engines).engines["synthesis"]
+    [accept] = page.section(Engines).findChildren(Licence)
+    told = " ".join(text.text() for text in accept.findChildren(QLabel))
+    assert "Coqui Public Model License" in told and "not for work or business" in told
+    assert "coqui.ai/cpml" in told
+    qtbot.keyClick(line.choice, Qt.Key.Key_End)
+    assert page.editing.config.engines.synthesis == "hibari"
+    assert line.choice.currentData() == "hibari"
+    assert line.fault.startswith("Its licence (Coqui Public Model License")
+    qtbot.keyClick(accept.switch, Qt.Key.Key_Space)
+    assert accept.switch.isChecked() and not accept.fault, accept.fault
+    qtbot.keyClick(line.choice, Qt.Key.Key_End)
+    assert page.editing.config.engines.synthesis == "xtts" and not line.fault
+    assert "Coqui Public Model License" in line.details.text()
+    qtbot.keyClick(accept.switch, Qt.Key.Key_Space)
+    assert page.editing.config.engines.synthesis == "hibari"
+    assert line.choice.currentData() == "hibari"
+    saved = dict(config.from_file(machine.file))
+    assert not saved.get("xtts.licence_accepted", False)
 
 
 def test_which_engine_works_is_told(opened: Open) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from goassist_desktop import cli
 from goassist_desktop.catalogue import Entry, entries
-from goassist_desktop.config import Config, EngineChoice, LanguageServer, VllmSettings
-from goassist_desktop.pipeline.engines import REGISTRY
+from goassist_desktop.config import Config, EngineChoice, LanguageServer, VllmSettings, XttsSettings
+from goassist_desktop.pipeline.engines import REGISTRY, coqui
 
 
 def found(config: Config) -> dict[tuple[str, str], Entry]:
@@ -40,6 +42,22 @@ def test_what_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not before["vllm", ""].installed
     assert "its files are not in" in before["lam", ""].why
     assert "goassist models pull" in before["whisper", "faster-whisper-large-v3-turbo"].why
+
+
+def test_xtts_lacks_its_licence_first_then_its_program_then_its_files(tmp_path: Path) -> None:
+    def why(**settings: object) -> tuple[str, bool]:
+        entry = found(Config(xtts=XttsSettings(model=str(tmp_path), **settings)))["xtts", ""]
+        assert entry.licence.startswith("Coqui Public Model License") and not entry.cloud
+        return entry.why, entry.installed
+
+    assert why() == (coqui.NOT_ACCEPTED, False)
+    accepted = {"licence_accepted": True}
+    assert why(**accepted)[0].startswith("the program '' is not installed")
+    accepted |= {"program": sys.executable}
+    assert why(**accepted) == (f"its file {tmp_path / 'config.json'} is not there", True)
+    for name in coqui.FILES:
+        (tmp_path / name).touch()
+    assert why(**accepted) == ("", True)
 
 
 @pytest.mark.parametrize(("url", "cloud"), [("http://box.local/v1", False),

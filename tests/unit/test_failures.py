@@ -13,6 +13,7 @@ from goassist_desktop import weights
 from goassist_desktop.config import default_path, load
 from goassist_desktop.pipeline.clock import INTERVALS
 from goassist_desktop.pipeline.endpoints import sound_card
+from goassist_desktop.pipeline.engines import coqui
 from goassist_desktop.pipeline.engines.llama_cpp import LlamaCpp
 from goassist_desktop.pipeline.errors import GoAssistError
 from goassist_desktop.pipeline.events import Notice, Outcome, TurnClosed
@@ -74,6 +75,18 @@ TOLD = [
     ("error", ("recognition: the graphics card failed: CUDA failed with error x; "
      "recognition.device = 'cpu' does without it"), "gpu", "engine-settings",
      "The graphics card does not answer."),
+    ("error", "XTTS-v2's process was killed by signal 9", "reply", "engine-settings",
+     "The voice stopped."),
+    ("warning", "xtts: XTTS-v2's process gave no sign of life for 1 s; hibari takes over", "spare",
+     "engine-settings", "Hibari goes on in place of XTTS-v2."),
+    ("error", "XTTS-v2's process failed: MemoryError: Unable to allocate 1 GiB", "memory",
+     "engine-settings", "There is not enough memory."),
+    ("error", "XTTS-v2's process failed: OutOfMemoryError: CUDA out of memory.", "gpu",
+     "engine-settings", "The graphics card has no memory left."),
+    ("error", f"XTTS-v2 can not be used: {coqui.NOT_ACCEPTED}", "engine", "engine-settings",
+     "The licence of XTTS-v2 is not accepted."),
+    ("error", "voice model of XTTS-v2: /m/model.pth is damaged (RuntimeError)", "engine",
+     "engine-settings", "A file of XTTS-v2 is missing or damaged."),
     ("error", "Deepgram refused the key (HTTP 401)", "reply", "engine-settings",
      "Deepgram does not understand for you."),
     ("error", "Deepgram can not be reached: Connection refused", "reply", "engine-settings",
@@ -238,6 +251,9 @@ FILLED = {
     "broken": "vllm",
     "other": "llama-cpp",
     "rung.engine.info.name": "vllm",
+    "TITLE": "XTTS-v2",
+    "which": "of XTTS-v2: /m/model.pth is damaged (EOFError)",
+    "self._title": "XTTS-v2's process",
 }
 """What placeholders stand for, where it matters."""
 NOT_OURS = r"^x: x$"

@@ -32,6 +32,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "hibari": f"{_HERE}.hibari:HibariVoice",
         "kokoro": f"{_HERE}.kokoro:Kokoro",
         "piper": f"{_HERE}.piper:Piper",
+        "xtts": f"{_HERE}.xtts:Xtts",
     },
     "face": {
         "lipsync": f"{_HERE}.lipsync:LipSync",

@@ -112,12 +112,12 @@ def _plain(char: str) -> str:
     return char
 
 
-def pieces(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
+def pieces(readings: Sequence[Reading], longest: int = MAX_PHONEMES) -> Iterator[list[Reading]]:
     """Sentences, split further where the phonemes would exceed what the network can read."""
     piece: list[Reading] = []
     length = 0
     for reading in readings:
-        over = length + len(reading.phonemes) > MAX_PHONEMES
+        over = length + len(reading.phonemes) > longest
         ended = piece and piece[-1].phonemes.rstrip('"”)').endswith(tuple(SENTENCE_END))
         # A word without sound stays with the sentence before it.
         if piece and (over or (ended and reading.phonemes)):
@@ -135,13 +135,17 @@ def speech(
     """The Speech of a line: `raw` and `edges` are what the voice made of `phonemes`, see Say."""
     rate_hz = voice.rate_hz
     start, end = _audible(raw, voice)
-    pause_ms = PAUSE_MS.get(phonemes.rstrip('"”)')[-1:], NO_PAUSE_MS)
     first = max(0, start - LEAD_MS * rate_hz // 1000)
-    last = end + pause_ms * rate_hz // 1000
+    last = end + pause_ms(phonemes) * rate_hz // 1000
     words = _words(readings, edges, raw, first, end, voice)
     sounds = _phonemes(readings, edges, words, first)
     samples = _finish(raw[first:last], last - first, voice)
     return Speech(samples, rate_hz, words, sounds)
+
+
+def pause_ms(phonemes: str) -> int:
+    """The silence that the last sign of a line or word asks for."""
+    return PAUSE_MS.get(phonemes.rstrip('"”)')[-1:], NO_PAUSE_MS)
 
 
 def _words(
@@ -218,16 +222,22 @@ def _audible(raw: Samples, voice: Voice) -> tuple[int, int]:
 
 
 def _finish(raw: Samples, length: int, voice: Voice) -> Samples:
-    """Level, soft knee, short fades at both cuts, zeros up to `length`."""
+    """Level, short fades at both cuts, zeros up to `length`."""
     finished = np.zeros(length, np.float32)
-    voiced = raw * np.float32(voice.gain)
-    loud = np.abs(voiced) > KNEE
-    room = 1 - KNEE
-    over = (np.abs(voiced[loud]) - KNEE) / room
-    voiced[loud] = np.sign(voiced[loud]) * (KNEE + room * np.tanh(over))
+    voiced = levelled(raw, voice.gain)
     fade = min(FADE_MS * voice.rate_hz // 1000, len(voiced) // 2)
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
     voiced[:fade] *= ramp
     voiced[len(voiced) - fade :] *= ramp[::-1]
     finished[: len(voiced)] = voiced
     return finished
+
+
+def levelled(raw: Samples, gain: float) -> Samples:
+    """The same louder, with a soft knee."""
+    voiced: Samples = raw * np.float32(gain)
+    loud = np.abs(voiced) > KNEE
+    room = 1 - KNEE
+    over = (np.abs(voiced[loud]) - KNEE) / room
+    voiced[loud] = np.sign(voiced[loud]) * (KNEE + room * np.tanh(over))
+    return voiced

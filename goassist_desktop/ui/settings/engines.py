@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
+from PySide6.QtCore import QLocale
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from goassist_desktop import config as settings
 from goassist_desktop import weights
 from goassist_desktop.catalogue import ENGINES, About
+from goassist_desktop.pipeline.engines import coqui
 from goassist_desktop.pipeline.errors import ModelMissing
 from goassist_desktop.pipeline.protocols import EngineInfo
 from goassist_desktop.supply.manifest import Model
+from goassist_desktop.supply.offers import licence_in_words
 from goassist_desktop.ui.kit import Choice, button, label, row
 from goassist_desktop.ui.ports import Loading, Ready, Unable
 from goassist_desktop.ui.settings.editing import Editing
-from goassist_desktop.ui.settings.lines import ChoiceLine, Line, TextLine
+from goassist_desktop.ui.settings.lines import ChoiceLine, Line, SwitchLine, TextLine
 from goassist_desktop.ui.settings.mark import Mark
 from goassist_desktop.ui.settings.section import Section
 
@@ -112,8 +115,10 @@ class EngineLine(Line):
         changes = {self._key: self.choice.itemData(index)}
         if self._model_key in settings.settings():
             changes[self._model_key] = ""  # another engine can not read it
-        self.complain(self.editing.put(changes))
+        refused = self.editing.put(changes)
         self.refresh()
+        if refused:
+            self.complain(refused)
 
 
 def _missing(model: str) -> str:
@@ -146,6 +151,60 @@ def _server(editing: Editing) -> list[Line]:
     )
     key.field.setEchoMode(QLineEdit.EchoMode.Password)
     return [address, model, key]
+
+
+class Licence(SwitchLine):
+    """XTTS-v2 is not used by whoever does not accept its licence any more."""
+
+    def _toggled(self, on: bool) -> None:
+        changes: dict[str, object] = {self._key: on}
+        if not on and self.editing.value("engines.synthesis") == "xtts":
+            changes["engines.synthesis"] = settings.settings()["engines.synthesis"]
+        self.complain(self.editing.put(changes))
+
+
+def _xtts(editing: Editing) -> list[Line]:
+    """What XTTS-v2 asks of whoever wants it."""
+    licence = Licence(
+        editing,
+        "xtts.licence_accepted",
+        "I accept its licence",
+        f"{coqui.LICENCE}: {licence_in_words(coqui.LICENCE)} Read it at {coqui.READ_IT_AT}; "
+        "it can be chosen once it is accepted.",
+        words="xtts coqui license",
+    )
+    program = TextLine(
+        editing,
+        "xtts.program",
+        "Program",
+        "The Python of an environment with coqui-tts.",
+        hint="…/bin/python",
+        words="xtts coqui",
+    )
+    model = TextLine(
+        editing,
+        "xtts.model",
+        "Folder",
+        f"Of the files of {coqui.REPOSITORY}.",
+        hint="Among the other models",
+        words="xtts coqui",
+    )
+    speaker = TextLine(
+        editing, "xtts.speaker", "Speaker", "One of those that come with it.", words="xtts voice"
+    )
+    language = ChoiceLine(
+        editing,
+        "xtts.language",
+        "Language",
+        "What it is given to say.",
+        {code: _language(code) for code in coqui.LANGUAGES},
+        words="xtts",
+    )
+    return [licence, program, model, speaker, language]
+
+
+def _language(code: str) -> str:
+    return QLocale.languageToString(QLocale(code).language())
 
 
 class Engines(Section):
@@ -189,6 +248,7 @@ class Engines(Section):
         speaking: list[QWidget] = [self.engines["synthesis"]]
         speaking += [self.voice] if self.voice else []
         self.add("Speaking", *speaking, self.listen_line)
+        self.add(coqui.TITLE, *_xtts(editing))
 
     def happened(self, event: Loading | Ready | Unable) -> None:
         if isinstance(event, Ready):
