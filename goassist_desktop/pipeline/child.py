@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from goassist_desktop.pipeline import guard
 KEPT_LOG_BYTES: Final = 10_000_000
 """A log longer than this is begun anew when its process is."""
 _LAST_BYTES: Final = 4000
+_ERROR: Final = re.compile(r"\b(\w*Error:|[Ee]rror[:,]) ")
+"""Behind it a traceback may have advice, and the address of a manual."""
 
 
 class Child:
@@ -50,12 +53,14 @@ class Child:
         return self._process.poll()
 
     def last_line(self) -> str:
-        """What it printed last; "" for nothing."""
+        """Its last word on an error, else what it printed last; "" for nothing."""
         with self._log.open("rb") as printed:
             end = printed.seek(0, os.SEEK_END)
             printed.seek(max(self._from, end - _LAST_BYTES))
-            lines = printed.read().decode(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+            text = printed.read().decode(errors="replace")
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        errors = [line for line in lines if _ERROR.search(line)]
+        return (errors or lines or [""])[-1]
 
     def kill(self, within_s: float = 0.0) -> None:
         """As `end`, but without asking it."""
