@@ -23,6 +23,7 @@ from goassist_desktop.gpu_account import PROCESSOR, Place
 from goassist_desktop.pipeline import private_folder
 from goassist_desktop.pipeline.endpointing import EndOfTurn
 from goassist_desktop.pipeline.engines import create
+from goassist_desktop.pipeline.engines.kyutai_server import Kyutai
 from goassist_desktop.pipeline.engines.model_apart import Made, ModelApart
 from goassist_desktop.pipeline.engines.openai_server import Server
 from goassist_desktop.pipeline.engines.vllm import Served
@@ -51,6 +52,9 @@ SERVERS: dict[str, Callable[[Config], Any]] = {
         config.vllm.program,
     ),
     "xtts": studio,
+    "kyutai-server": lambda config: Kyutai(
+        config.kyutai.url, config.kyutai.key, config.kyutai.voice
+    ),
 }
 """Engines whose model is elsewhere: what each is made from."""
 LEAVE_S = 0.6

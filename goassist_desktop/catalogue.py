@@ -63,6 +63,11 @@ ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
         "hibari": About("Hibari", "little of one core"),
         "kokoro": About("Kokoro", "a fast core of its own, 0.5 GB of memory", "kokoro-82m"),
         "piper": About("Piper", "a fifth of one core, 0.2 GB of memory", "piper-joe"),
+        "kyutai-server": About(
+            "A Kyutai server",
+            "its address in kyutai.url",
+            licence="CC-BY-4.0 (Kyutai's models)",
+        ),
         "xtts": About(
             "XTTS-v2, started by GoAssist",
             "an NVIDIA GPU with 4 GB, and coqui-tts in an environment of its own",
@@ -138,7 +143,7 @@ def _entry(config: Config, stage: str, name: str, model: Model | None, *, in_use
         title=about.title,
         model=model.name if model else "",
         licence=model.licence if model else about.licence,
-        cloud=name == "deepgram" or (name == "openai-server" and _far(config)),
+        cloud=name == "deepgram" or _far(config, name),
         installed=not absent,
         available=not why,
         why=why,
@@ -186,8 +191,10 @@ def studio(config: Config) -> Studio:
     )
 
 
-def _far(config: Config) -> bool:
-    url = config.language_server.url
+def _far(config: Config, name: str) -> bool:
+    """Whether an engine's server is in another network."""
+    urls = {"openai-server": config.language_server.url, "kyutai-server": config.kyutai.url}
+    url = urls.get(name, "")
     return bool(url) and not is_near(url)
 
 
@@ -205,6 +212,7 @@ _LACKS: Final[Mapping[str, Callable[[Config], str]]] = {
         if config.recognition.deepgram_key or os.environ.get("DEEPGRAM_API_KEY")
         else "recognition.deepgram_key is empty"
     ),
+    "kyutai-server": lambda config: "" if config.kyutai.url else "kyutai.url names no server",
     "xtts": lambda config: (
         f"its file {missing} is not there" if (missing := studio(config).missing()) else ""
     ),

@@ -150,6 +150,17 @@ class VllmSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KyutaiSettings:
+    """For engines.synthesis = "kyutai-server"."""
+
+    url: str = _setting("", form=web_socket)
+    """Where moshi-server speaks: wss://HOST, or ws://localhost:8080."""
+    key: str = _setting("", form=_key)
+    voice: str = _setting("")
+    """A file of the server's voices; empty: its own choice."""
+
+
+@dataclass(frozen=True, slots=True)
 class XttsSettings:
     """For engines.synthesis = "xtts"; what they are: see `coqui.Studio`."""
 
@@ -289,6 +300,7 @@ class Config:
     language_server: LanguageServer = field(default_factory=LanguageServer)
     vllm: VllmSettings = field(default_factory=VllmSettings)
     xtts: XttsSettings = field(default_factory=XttsSettings)
+    kyutai: KyutaiSettings = field(default_factory=KyutaiSettings)
     audio: Audio = field(default_factory=Audio)
     recognition: Recognition = field(default_factory=Recognition)
     reply: Reply = field(default_factory=Reply)
@@ -459,6 +471,7 @@ def built(chosen: Mapping[str, Any]) -> Config:
         language_server=LanguageServer(**of("language_server")),
         vllm=VllmSettings(**of("vllm")),
         xtts=XttsSettings(**of("xtts")),
+        kyutai=KyutaiSettings(**of("kyutai")),
         audio=Audio(**of("audio")),
         recognition=Recognition(**of("recognition")),
         reply=Reply(**of("reply")),
@@ -480,6 +493,10 @@ def built(chosen: Mapping[str, Any]) -> Config:
         raise ConfigError(
             "engines.language_model = 'openai-server': needs the address of the server in "
             "language_server.url"
+        )
+    if config.engines.synthesis == "kyutai-server" and not config.kyutai.url:
+        raise ConfigError(
+            "engines.synthesis = 'kyutai-server': needs the address of the server in kyutai.url"
         )
     if config.engines.synthesis == "xtts" and not config.xtts.licence_accepted:
         raise ConfigError(f"engines.synthesis = 'xtts': {coqui.NOT_ACCEPTED}")

@@ -42,6 +42,7 @@ def _for_strangers(config: Config) -> Config:
         host=replace(config.host, token="", turn_password=""),
         recognition=replace(config.recognition, deepgram_key=""),
         language_server=replace(config.language_server, key=""),
+        kyutai=replace(config.kyutai, key=""),
     )
 
 

@@ -109,6 +109,13 @@ _RULES: Final = (
         "{why}. Its address is {url}",
         "engine-settings",
     ),
+    _Rule(
+        r"^Kyutai's server (?P<url>\S+) (?P<why>.+)$",
+        "engine",
+        "The server that speaks does not work.",
+        "It {why}. Its address is {url}",
+        "engine-settings",
+    ),
     _Rule(r"^vLLM('s)? ", "engine", "vLLM does not work.", "{told}", "engine-settings"),
     # -- sound -------------------------------------------------------------------------------------
     _Rule(
@@ -562,6 +569,7 @@ _NAMES: Final = {
     "piper": "Piper",
     "xtts": "XTTS-v2",
     "deepgram": "Deepgram",
+    "kyutai-server": "the Kyutai server",
 }
 _SOLVED_BY_READY: Final = {START, REPLY, "sound", "engine", "models", "memory", "gpu"}
 _CHATTER: Final = (r"^face: drawn by ",)

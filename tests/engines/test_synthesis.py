@@ -33,7 +33,7 @@ MODELS = {
     "piper": "piper-joe",
 }
 """The model in the manifest of each engine of the registry, but for XTTS-v2, whose model is not in
-it: see `test_xtts`."""
+it, and Kyutai's server: see `test_xtts` and `test_kyutai_server`."""
 OPTIONAL = {"kokoro", "piper"}
 """Engines whose model no profile has; where it was not pulled their tests are skipped."""
 
@@ -48,7 +48,7 @@ SENTENCES = (
 
 
 def test_every_voice_is_here() -> None:
-    assert {*REGISTRY["synthesis"]} == {*MODELS} - {APART} | {"xtts"}
+    assert {*REGISTRY["synthesis"]} == {*MODELS} - {APART} | {"xtts", "kyutai-server"}
 
 
 @pytest.fixture(scope="module", params=sorted(MODELS))

@@ -42,6 +42,8 @@ TOLD = [
     ("error", ("llama-cpp, qwen2.5-7b-instruct: it needs 6.6 GB of a graphics card's memory, of "
      "which 4.0 GB are free beside the 4 GB that are kept"), "gpu", "engine-settings",
      "Qwen2.5-7b-instruct does not fit the graphics card."),
+    ("error", "Kyutai's server ws://localhost:8080 refused the key (HTTP 401)", "engine",
+     "engine-settings", "The server that speaks does not work."),
     ("info", "openai-server is back", "spare", None, "The server works again."),
     ("warning", "face: lipsync lags; the face rests, speech goes on", "face", "face-settings",
      "The face rests for a moment."),

@@ -31,6 +31,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "synthesis": {
         "hibari": f"{_HERE}.hibari:HibariVoice",
         "kokoro": f"{_HERE}.kokoro:Kokoro",
+        "kyutai-server": f"{_HERE}.kyutai_server:KyutaiServer",
         "piper": f"{_HERE}.piper:Piper",
         "xtts": f"{_HERE}.xtts:Xtts",
     },

@@ -15,15 +15,14 @@ import asyncio
 import json
 import os
 import re
-import threading
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import aiohttp
 import numpy as np
 
+from goassist_desktop.pipeline.engines.loop_thread import LoopThread
 from goassist_desktop.pipeline.errors import ConfigError, EngineFailed
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples, Transcript
 from goassist_desktop.pipeline.network_address import web_socket
@@ -58,8 +57,6 @@ _REFUSALS: Final = {
 }
 """HTTP status of the handshake -> what it means."""
 
-T = TypeVar("T")
-
 
 class Deepgram:
     """Recogniser for the service at `source`, 'wss://HOST'. Raises ConfigError for another form.
@@ -93,8 +90,7 @@ class Deepgram:
             ("endpointing", "false"),
             *(("keyterm", word.strip()) for word in hot_words.split(",") if word.strip()),
         ]
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._loop: LoopThread | None = None
         self._stream: _Stream | None = None
 
     @property
@@ -113,24 +109,18 @@ class Deepgram:
                 "here or as DEEPGRAM_API_KEY"
             )
         self._headers = {"Authorization": f"Token {key}"}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=NAME, daemon=True)
-        self._thread.start()
+        self._loop = LoopThread(NAME)
         try:
-            self._await(self._connected())
+            self._loop.run(self._connected())
         except EngineFailed:
             self.close()
             raise
 
     def close(self) -> None:
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None:
-            return
-        self._await(self._disconnect())
-        self._loop = None
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.run(self._disconnect())
+            loop.stop()
 
     def transcribe(self, audio: Samples) -> Transcript:
         """The words in (n,) samples at 16 kHz. Raises ValueError for more than 30 s, EngineFailed
@@ -144,13 +134,9 @@ class Deepgram:
             raise ValueError(f"recognition takes one channel of at most 30 s, got {audio.shape}")
         if audio.size == 0:
             return Transcript("", no_speech=1.0, confidence=0.0)
-        return self._await(self._transcribe(audio))
+        return self._loop.run(self._transcribe(audio))
 
     # -- in the loop's thread --------------------------------------------------------------------
-
-    def _await(self, work: Coroutine[Any, Any, T]) -> T:
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _transcribe(self, audio: Samples) -> Transcript:
         stream = await self._connected()
