@@ -78,14 +78,14 @@ def here(config: Config) -> Iterator[tuple[str, str, str, Any]]:
 
 def probe(stage: str, name: str, source: Any, times: int) -> Found:
     """In a process of its own."""
-    before = psutil.Process().memory_info().rss
+    before = _memory()
     engine = create(stage, name, source, threads=threads_for(stage))
     began = time.monotonic()
     engine.load()
     loaded_s = time.monotonic() - began
     try:
         found = PROBES[stage](engine, times)
-        used = psutil.Process().memory_info().rss - before
+        used = _memory() - before
     finally:
         engine.close()
     return {"loading": ("s", (loaded_s,)), **found, "memory": ("MB", (used / 1e6,))}
@@ -158,6 +158,12 @@ def _questions() -> list[Samples]:
     """Of the demonstration, at 16 kHz."""
     with recordings() as paths:
         return [resample(*audio_files.read(path), ANALYSIS_RATE_HZ) for path in paths]
+
+
+def _memory() -> int:
+    """Bytes of this process and of those it started."""
+    me = psutil.Process()
+    return sum(one.memory_info().rss for one in (me, *me.children(recursive=True)))
 
 
 def _seconds(work: Callable[[], object]) -> float:
