@@ -22,12 +22,13 @@ import psutil
 
 from goassist_desktop import gpu_check, screen, weights
 from goassist_desktop.app import face_engines
+from goassist_desktop.catalogue import studio
 from goassist_desktop.config import Config
 from goassist_desktop.finding import Finding
 from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.sound_card import NOUN, Direction, SoundDevice, Streams
-from goassist_desktop.pipeline.engines import audio2face_service
+from goassist_desktop.pipeline.engines import audio2face_service, coqui
 from goassist_desktop.pipeline.engines.openai_server import OpenAIServer, Server
 from goassist_desktop.pipeline.errors import ConfigError, DeviceFailed, EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Samples
@@ -59,6 +60,7 @@ def examine_silently(config: Config) -> Iterator[Finding]:
     yield from libraries(required_libraries())
     yield from models(config)
     yield from language_server(config)
+    yield from voice_apart(config)
     yield memory(config)
     yield disk(config)
     yield processor(_cpu_flags())
@@ -189,6 +191,17 @@ def language_server(config: Config) -> Iterator[Finding]:
                 yield Finding("vLLM", "fail", found, remedy)
             else:
                 yield Finding("vLLM", "ok", f"{program}, for {config.vllm.model}")
+
+
+def voice_apart(config: Config) -> Iterator[Finding]:
+    """Whether one that is chosen, and is not part of this program, is there."""
+    if config.engines.synthesis == "xtts":
+        at = studio(config)
+        missing = at.missing()
+        fault = at.lacks() or (f"{missing} is missing" if missing else "")
+        found = fault or f"{at.speaker}, by {at.program}"
+        state: State = "fail" if fault else "ok"
+        yield Finding(coqui.TITLE, state, found, "see docs/xtts.md" if fault else "")
 
 
 def memory(config: Config) -> Finding:

@@ -96,14 +96,14 @@ def probe(subject: Subject, times: int) -> Found:
     """In a process of its own."""
     stage, name = subject.stage, subject.name
     options = {"device": subject.device} if name in gpu_account.PREDICTIONS else {}
-    before, card_before = psutil.Process().memory_info().rss, _card_memory(subject)
+    before, card_before = _memory(), _card_memory(subject)
     engine = create(stage, name, subject.source, threads=threads_for(stage), **options)
     began = time.monotonic()
     engine.load()
     loaded_s = time.monotonic() - began
     try:
         found = PROBES[stage](engine, times)
-        used = psutil.Process().memory_info().rss - before
+        used = _memory() - before
         on_card = _card_memory(subject) - card_before
     finally:
         engine.close()
@@ -184,6 +184,12 @@ def _questions() -> list[Samples]:
     """Of the demonstration, at 16 kHz."""
     with recordings() as paths:
         return [resample(*audio_files.read(path), ANALYSIS_RATE_HZ) for path in paths]
+
+
+def _memory() -> int:
+    """Bytes of this process and of those it started."""
+    me = psutil.Process()
+    return sum(one.memory_info().rss for one in (me, *me.children(recursive=True)))
 
 
 def _seconds(work: Callable[[], object]) -> float:

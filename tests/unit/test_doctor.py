@@ -15,9 +15,11 @@ from goassist_desktop.config import (
     FaceSettings,
     LanguageServer,
     VllmSettings,
+    XttsSettings,
 )
 from goassist_desktop.doctor import Tone
 from goassist_desktop.finding import Finding
+from goassist_desktop.pipeline.engines import coqui
 from tests.fakes.language_server import hello, language_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -279,6 +281,23 @@ def test_a_server_of_a_language_model_is_asked_for_a_word() -> None:
     assert lost.state == "fail"
     assert "nobody listens there" in lost.found
     assert "language_server" in lost.remedy
+
+
+def test_xtts_is_looked_for(tmp_path: Path) -> None:
+    def found(**settings: object) -> Finding:
+        xtts = XttsSettings(licence_accepted=True, model=str(tmp_path), **settings)
+        config = Config(engines=EngineChoice(synthesis="xtts"), xtts=xtts)
+        (finding,) = doctor.voice_apart(config)
+        return finding
+
+    assert list(doctor.voice_apart(Config())) == []
+    assert "'no-such-program' is not installed" in found(program="no-such-program").found
+    lost = found(program=sys.executable)
+    assert (lost.state, lost.remedy) == ("fail", "see docs/xtts.md")
+    assert "config.json is missing" in lost.found
+    for name in coqui.FILES:
+        (tmp_path / name).touch()
+    assert found(program=sys.executable).state == "ok"
 
 
 def test_vllm_is_looked_for() -> None:

@@ -32,7 +32,8 @@ SHARED_BYTES: Final = 4 * 2**20
 LOOK_S: Final = 0.02
 """How often whoever waits for sound may leave."""
 LIFE_S: Final = 1.0
-"""Without a beat of the process for so long it counts as dead; it beats every 0.1 s."""
+"""Without a beat of the process for so long it counts as dead, once it has said something; it beats
+every 0.1 s."""
 STUCK_S: Final = 20.0
 """Without sound for so long it counts as stuck, though it beats."""
 READY_S: Final = 300.0
@@ -255,13 +256,16 @@ class _Process:
         return time.monotonic_ns() - beat_ns < LIFE_S * 1e9
 
     def _check_life(self, since: float) -> None:
-        """`since`: when the last sound came."""
+        """`since`: when the last sound came. With the first text libraries are still being linked,
+        which holds Python's lock, and with it the beat."""
+        warm = self._over > 0
         if self._child.status is not None:
             raise self._ended()
-        if not self._beats():
+        if warm and not self._beats():
             raise EngineFailed(f"{self._title} gave no sign of life for {LIFE_S:g} s")
-        if time.monotonic() - since > STUCK_S:
-            raise EngineFailed(f"{self._title} made no sound for {STUCK_S:g} s")
+        patience_s = STUCK_S if warm else READY_S
+        if time.monotonic() - since > patience_s:
+            raise EngineFailed(f"{self._title} made no sound for {patience_s:g} s")
 
     def _ended(self) -> EngineFailed:
         deadline = time.monotonic() + END_S
