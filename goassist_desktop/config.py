@@ -7,21 +7,19 @@ setting is one line of the dataclasses below: its default, and what is allowed.
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import platformdirs
 
+from goassist_desktop import setting_forms as forms
 from goassist_desktop.pipeline.engines import REGISTRY, coqui
 from goassist_desktop.pipeline.engines.languages import LANGUAGES
 from goassist_desktop.pipeline.errors import ConfigError
 from goassist_desktop.pipeline.network_address import host_and_port, web_socket
-from goassist_desktop.pipeline.wake_word import meant_for
 from goassist_desktop.supply import manifest
 
 _NOT_SETTINGS = ("GOASSIST_CONFIG", "GOASSIST_MODELS_DIR")
@@ -31,64 +29,6 @@ SYSTEM_PROMPT = (
     "markup or code. When you do not know something, say that you don't have that information "
     "yet, and suggest a next step."
 )
-
-
-LONGEST_PIN = 32
-SHORTEST_TOKEN = 16
-LONGEST_HOT_WORDS = 500
-
-
-def _digits(text: str, key: str) -> None:
-    if not re.fullmatch(rf"[0-9]{{1,{LONGEST_PIN}}}", text):
-        raise ConfigError(f"{key}: must be digits, at most {LONGEST_PIN} of them, or empty")
-
-
-def _token(text: str, key: str) -> None:
-    if not re.fullmatch(rf"[\x21-\x7e]{{{SHORTEST_TOKEN},256}}", text):
-        raise ConfigError(
-            f"{key}: must be {SHORTEST_TOKEN} to 256 letters, digits and signs, or empty"
-        )
-
-
-def _key(text: str, key: str) -> None:
-    if not re.fullmatch(r"[\x21-\x7e]{1,256}", text):
-        raise ConfigError(f"{key}: must be 1 to 256 letters, digits and signs, or empty")
-
-
-def _hot_words(text: str, key: str) -> None:
-    if len(text) > LONGEST_HOT_WORDS or not text.isprintable():
-        raise ConfigError(
-            f"{key} = {text[:40]!r}: must be words with commas between them, on one line of at "
-            f"most {LONGEST_HOT_WORDS} characters"
-        )
-
-
-def _ice_url(schemes: str) -> Callable[[str, str], None]:
-    def check(text: str, key: str) -> None:
-        scheme, _, place = text.partition(":")
-        server, _, transport = place.partition("?transport=")
-        if scheme not in schemes.split() or transport not in ("", "udp", "tcp"):
-            raise ConfigError(f"{key} = {text!r}: must be {schemes.split()[0]}:HOST:PORT, or empty")
-        host_and_port(server, key)
-
-    return check
-
-
-def _url(text: str, key: str) -> None:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise ConfigError(f"{key} = {text!r}: must be such as http://localhost:8000/v1, or empty")
-    try:
-        parts.port  # noqa: B018 - raises for one that is none
-    except ValueError as error:
-        raise ConfigError(f"{key} = {text!r}: {error}") from error
-
-
-def _word(text: str, key: str) -> None:
-    try:
-        meant_for(text, "")
-    except ValueError as error:
-        raise ConfigError(f"{key} = {text!r}: must have a letter in it, or be empty") from error
 
 
 def _setting(
@@ -130,7 +70,7 @@ class ModelChoice:
 class LanguageServer:
     """For engines.language_model = "openai-server"."""
 
-    url: str = _setting("", form=_url)
+    url: str = _setting("", form=forms.url)
     """Where a server speaks as OpenAI's does: vLLM, SGLang, llama-server, Ollama …"""
     model: str = _setting("")
     """By its name there; empty: the first of its list."""
@@ -155,7 +95,7 @@ class KyutaiSettings:
 
     url: str = _setting("", form=web_socket)
     """Where moshi-server speaks: wss://HOST, or ws://localhost:8080."""
-    key: str = _setting("", form=_key)
+    key: str = _setting("", form=forms.key)
     voice: str = _setting("")
     """A file of the server's voices; empty: its own choice."""
 
@@ -204,11 +144,11 @@ class Recognition:
 
     language: str = _setting("en", among=("auto", *LANGUAGES))
     """A code of Whisper's, or auto: whatever is spoken."""
-    hot_words: str = _setting("", form=_hot_words)
+    hot_words: str = _setting("", form=forms.hot_words)
     """Names and the like that are to be spelled so, with commas between them."""
     device: str = _setting("auto", among=("auto", "cpu", "cuda"))
     """Where Whisper computes; auto: on a graphics card with CUDA where there is one."""
-    deepgram_key: str = _setting("", form=_key)
+    deepgram_key: str = _setting("", form=forms.key)
     """Of an account with Deepgram; empty: what DEEPGRAM_API_KEY has."""
     deepgram_url: str = _setting("wss://api.deepgram.com", form=web_socket)
     """Of Deepgram's service, or of one that is run by yourself."""
@@ -262,9 +202,9 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class Kiosk:
-    pin: str = _setting("", form=_digits)
+    pin: str = _setting("", form=forms.digits)
     """Digits that end the kiosk; empty: it is ended from outside only."""
-    wake_word: str = _setting("", form=_word)
+    wake_word: str = _setting("", form=forms.word)
     """Said before anything is answered; empty: any speech wakes it."""
     idle_s: float = _setting(45.0, low=5, high=3600)
     """Without a word for this long, the kiosk goes back to rest and forgets the conversation."""
@@ -280,13 +220,13 @@ class Host:
     """From other devices too; else from this machine only."""
     port: int = _setting(8443, low=0, high=65535)
     """0: any that is free."""
-    token: str = _setting("", form=_token)
+    token: str = _setting("", form=forms.token)
     """What programs show to be let in; empty: one is made at first use, and kept."""
     longest_ttfa_ms: float = _setting(1500.0, low=100, high=10_000)
     """From the decision to the first sound: where the mean comes near it, others wait."""
-    stun: str = _setting("", form=_ice_url("stun stuns"))
+    stun: str = _setting("", form=forms.ice_url("stun stuns"))
     """Such as stun:stun.example.org:3478; empty: nobody outside is asked for our address."""
-    turn: str = _setting("", form=_ice_url("turn turns"))
+    turn: str = _setting("", form=forms.ice_url("turn turns"))
     turn_user: str = _setting("")
     turn_password: str = _setting("")
 

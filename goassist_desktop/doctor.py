@@ -24,7 +24,7 @@ from goassist_desktop import gpu_check, screen, weights
 from goassist_desktop.app import face_engines
 from goassist_desktop.catalogue import studio
 from goassist_desktop.config import Config
-from goassist_desktop.finding import Finding
+from goassist_desktop.finding import Finding, State
 from goassist_desktop.pipeline.endpoints import sound_card
 from goassist_desktop.pipeline.endpoints.capture import DEVICE_RATE_HZ
 from goassist_desktop.pipeline.endpoints.sound_card import NOUN, Direction, SoundDevice, Streams

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from goassist_desktop.config import LONGEST_PIN
+from goassist_desktop.setting_forms import LONGEST_PIN
 from goassist_desktop.ui.kit import button, column, label
 from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.theme import GAP, SIZES, theme
