@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from goassist_desktop import gpu_account, live_link, log_file, shipped, weights
-from goassist_desktop.catalogue import studio
+from goassist_desktop.catalogue import pocket, studio
 from goassist_desktop.config import Config
 from goassist_desktop.gpu_account import PROCESSOR, Place
 from goassist_desktop.pipeline import private_folder
@@ -52,6 +52,7 @@ SERVERS: dict[str, Callable[[Config], Any]] = {
         config.vllm.program,
     ),
     "xtts": studio,
+    "pocket-tts": pocket,
     "kyutai-server": lambda config: Kyutai(
         config.kyutai.url, config.kyutai.key, config.kyutai.voice
     ),

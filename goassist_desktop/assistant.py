@@ -310,9 +310,19 @@ def _devices(config: Config) -> tuple[str | None, str | None]:
 
 def _engines(config: Config) -> tuple[object, ...]:
     """What engines are made with: another value means other engines."""
-    servers = config.recognition, config.language_server, config.vllm, config.xtts, config.kyutai
+    servers = config.recognition, config.language_server, config.vllm
+    voices = config.xtts, config.pocket, config.kyutai
     voice, browsers = config.persona.voice, _browsers(config)
-    return config.profile, config.engines, config.models, *servers, config.face, voice, browsers
+    return (
+        config.profile,
+        config.engines,
+        config.models,
+        *servers,
+        *voices,
+        config.face,
+        voice,
+        browsers,
+    )
 
 
 def _conversation(config: Config) -> Config:

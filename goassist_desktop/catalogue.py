@@ -17,6 +17,7 @@ from goassist_desktop.config import Config
 from goassist_desktop.pipeline.engines import REGISTRY, coqui
 from goassist_desktop.pipeline.engines.coqui import Studio
 from goassist_desktop.pipeline.engines.http_exchange import is_near
+from goassist_desktop.pipeline.engines.pocket_tts import LICENCE, Pocket
 from goassist_desktop.supply import manifest, offers
 from goassist_desktop.supply.manifest import Model
 
@@ -63,6 +64,11 @@ ENGINES: Final[Mapping[str, Mapping[str, About]]] = {
         "hibari": About("Hibari", "little of one core"),
         "kokoro": About("Kokoro", "a fast core of its own, 0.5 GB of memory", "kokoro-82m"),
         "piper": About("Piper", "a fifth of one core, 0.2 GB of memory", "piper-joe"),
+        "pocket-tts": About(
+            "Pocket TTS by Kyutai",
+            "two cores, 1 GB of memory, and pocket-tts in an environment of its own",
+            licence=LICENCE,
+        ),
         "kyutai-server": About(
             "A Kyutai server",
             "its address in kyutai.url",
@@ -161,6 +167,8 @@ def _absent(config: Config, name: str, about: About) -> str:
         return f"the program {config.vllm.program} is not installed"
     if name == "xtts":
         return studio(config).lacks()
+    if name == "pocket-tts":
+        return pocket(config).lacks()
     return ""
 
 
@@ -191,6 +199,18 @@ def studio(config: Config) -> Studio:
     )
 
 
+def pocket(config: Config) -> Pocket:
+    """Where Pocket TTS is, in a configuration."""
+    settings = config.pocket
+    usual = weights.models_dir() / "pocket-tts"
+    return Pocket(
+        settings.program,
+        Path(settings.model).expanduser() if settings.model else usual,
+        settings.voice,
+        log_file.folder() / "pocket-tts.log",
+    )
+
+
 def _far(config: Config, name: str) -> bool:
     """Whether an engine's server is in another network."""
     urls = {"openai-server": config.language_server.url, "kyutai-server": config.kyutai.url}
@@ -213,6 +233,9 @@ _LACKS: Final[Mapping[str, Callable[[Config], str]]] = {
         else "recognition.deepgram_key is empty"
     ),
     "kyutai-server": lambda config: "" if config.kyutai.url else "kyutai.url names no server",
+    "pocket-tts": lambda config: (
+        f"its file {missing} is not there" if (missing := pocket(config).missing()) else ""
+    ),
     "xtts": lambda config: (
         f"its file {missing} is not there" if (missing := studio(config).missing()) else ""
     ),

@@ -90,6 +90,15 @@ class VllmSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PocketSettings:
+    """For engines.synthesis = "pocket-tts"; what they are: see `pocket_tts.Pocket`."""
+
+    program: str = _setting("")
+    model: str = _setting("")
+    voice: str = _setting("alba")
+
+
+@dataclass(frozen=True, slots=True)
 class KyutaiSettings:
     """For engines.synthesis = "kyutai-server"."""
 
@@ -240,6 +249,7 @@ class Config:
     language_server: LanguageServer = field(default_factory=LanguageServer)
     vllm: VllmSettings = field(default_factory=VllmSettings)
     xtts: XttsSettings = field(default_factory=XttsSettings)
+    pocket: PocketSettings = field(default_factory=PocketSettings)
     kyutai: KyutaiSettings = field(default_factory=KyutaiSettings)
     audio: Audio = field(default_factory=Audio)
     recognition: Recognition = field(default_factory=Recognition)
@@ -411,6 +421,7 @@ def built(chosen: Mapping[str, Any]) -> Config:
         language_server=LanguageServer(**of("language_server")),
         vllm=VllmSettings(**of("vllm")),
         xtts=XttsSettings(**of("xtts")),
+        pocket=PocketSettings(**of("pocket")),
         kyutai=KyutaiSettings(**of("kyutai")),
         audio=Audio(**of("audio")),
         recognition=Recognition(**of("recognition")),

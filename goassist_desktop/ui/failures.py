@@ -386,6 +386,14 @@ _RULES: Final = (
         "Read it and accept it under Settings, Engines, or choose another voice.",
         "engine-settings",
     ),
+    _Rule(
+        r"^voice model of Pocket TTS: ",
+        "engine",
+        "A file of Pocket TTS is missing or damaged.",
+        "{told}",
+        "engine-settings",
+    ),
+    _Rule(r"^Pocket TTS ", "engine", "Pocket TTS does not work.", "{told}", "engine-settings"),
     _Rule(r"^XTTS-v2 ", "engine", "XTTS-v2 does not work.", "{told}", "engine-settings"),
     _Rule(
         r"^\S+'s process ",
@@ -568,6 +576,7 @@ _NAMES: Final = {
     "kokoro": "Kokoro",
     "piper": "Piper",
     "xtts": "XTTS-v2",
+    "pocket-tts": "Pocket TTS",
     "deepgram": "Deepgram",
     "kyutai-server": "the Kyutai server",
 }

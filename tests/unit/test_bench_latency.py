@@ -79,7 +79,7 @@ def test_no_turns_are_no_figures_and_no_failure() -> None:
 
 
 def test_models_with_a_promise_are_those_of_the_manifest() -> None:
-    profiles = ("embedded", "ci")
+    profiles = ("embedded", "ci", "gpu-16g")
     names = {model.name for profile in profiles for model in weights.profile(profile)}
     assert set(GAP_LIMITS) <= names
 

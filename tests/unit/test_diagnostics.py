@@ -95,7 +95,7 @@ def test_the_machine_is_examined_without_a_sound(
 ) -> None:
     for check in ("libraries", "models"):
         monkeypatch.setattr(doctor, check, lambda *_: iter(()))
-    for check in ("graphics", "face", "face_engine"):
+    for check in ("face", "face_engine"):
         monkeypatch.setattr(doctor, check, lambda *_: FOUND[0])
     monkeypatch.setattr(doctor, "tone", lambda *_: pytest.fail("it made a sound"))
     report = json.loads(export(examine=doctor.examine_silently)["report.json"])

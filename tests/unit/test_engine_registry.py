@@ -10,12 +10,14 @@ from goassist_desktop.pipeline.engines import REGISTRY, create
 from goassist_desktop.pipeline.engines.coqui import Studio
 from goassist_desktop.pipeline.engines.kyutai_server import Kyutai
 from goassist_desktop.pipeline.engines.openai_server import Server
+from goassist_desktop.pipeline.engines.pocket_tts import Pocket
 from goassist_desktop.pipeline.engines.vllm import Served
 from goassist_desktop.pipeline.errors import ConfigError
 
 SOURCES = {
     "audio2face-service": "localhost:52000",
     "deepgram": "wss://localhost",
+    "pocket-tts": Pocket("python", Path("nowhere"), "alba", Path("nowhere") / "log"),
     "kyutai-server": Kyutai("ws://localhost:8080"),
     "openai-server": Server("http://localhost:8000/v1"),
     "xtts": Studio("python", Path("nowhere"), "Ana Florence", "en", True, Path("nowhere") / "log"),

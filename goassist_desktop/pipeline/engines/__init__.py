@@ -33,6 +33,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "kokoro": f"{_HERE}.kokoro:Kokoro",
         "kyutai-server": f"{_HERE}.kyutai_server:KyutaiServer",
         "piper": f"{_HERE}.piper:Piper",
+        "pocket-tts": f"{_HERE}.pocket_tts:PocketTts",
         "xtts": f"{_HERE}.xtts:Xtts",
     },
     "face": {
