@@ -396,7 +396,7 @@ _RULES: Final = (
     _Rule(r"^Pocket TTS ", "engine", "Pocket TTS does not work.", "{told}", "engine-settings"),
     _Rule(r"^XTTS-v2 ", "engine", "XTTS-v2 does not work.", "{told}", "engine-settings"),
     _Rule(
-        r"^\S+'s process ",
+        r"^[\w -]+'s process ",
         REPLY,
         "The voice stopped.",
         "Ask again. If it comes back, choose another voice.",

@@ -44,6 +44,8 @@ TOLD = [
      "Qwen2.5-7b-instruct does not fit the graphics card."),
     ("error", "Kyutai's server ws://localhost:8080 refused the key (HTTP 401)", "engine",
      "engine-settings", "The server that speaks does not work."),
+    ("error", "Pocket TTS's process was killed by signal 9", "reply", "engine-settings",
+     "The voice stopped."),
     ("info", "openai-server is back", "spare", None, "The server works again."),
     ("warning", "face: lipsync lags; the face rests, speech goes on", "face", "face-settings",
      "The face rests for a moment."),
@@ -255,7 +257,9 @@ FILLED = {
     "rung.engine.info.name": "vllm",
     "TITLE": "XTTS-v2",
     "which": "of XTTS-v2: /m/model.pth is damaged (EOFError)",
-    "self._title": "XTTS-v2's process",
+    "self.title": "XTTS-v2's process",
+    "self._title": "Kyutai's server ws://localhost:8080",
+    "title": "XTTS-v2's process",
 }
 """What placeholders stand for, where it matters."""
 NOT_OURS = r"^x: x$"

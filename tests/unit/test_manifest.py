@@ -33,9 +33,7 @@ def test_all_has_every_model() -> None:
 
 
 def test_unknown_names_are_answered_with_what_exists() -> None:
-    with pytest.raises(
-        BadInput, match=r"'huge'.*embedded, ci, gpu-8g, .*server, all"
-    ):
+    with pytest.raises(BadInput, match=r"'huge'.*embedded, ci, gpu-8g, .*server, all"):
         KNOWN.profile("huge", 1)
     with pytest.raises(BadInput, match=r"'gpt'.*silero-vad"):
         KNOWN.model("gpt")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from goassist_desktop.pipeline.child import Child
+from goassist_desktop.pipeline.child_lines import ChildLines
 from goassist_desktop.pipeline.engines.apart import serve
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
 from goassist_desktop.pipeline.frames import Phoneme, Samples, Speech, Word
@@ -29,8 +28,6 @@ from goassist_desktop.pipeline.protocols import EngineInfo
 
 SHARED_BYTES: Final = 4 * 2**20
 """44 s at 24 kHz: a voice may be that far ahead."""
-LOOK_S: Final = 0.02
-"""How often whoever waits for sound may leave."""
 LIFE_S: Final = 1.0
 """Without a beat of the process for so long it counts as dead, once it has said something; it beats
 every 0.1 s."""
@@ -40,8 +37,6 @@ READY_S: Final = 300.0
 """torch and two gigabytes from a slow disk."""
 STEP_S: Final = 2.0
 """What was not wanted any more must be over by then, for the process to count as well."""
-END_S: Final = 1.0
-LONGEST_LINE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +83,7 @@ class ChildVoice:
     def close(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.end(END_S)
+            process.end()
 
     def speak(self, text: str) -> Iterator[Speech | None]:
         if self._process is None:
@@ -103,42 +98,35 @@ class ChildVoice:
     def _kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.kill(END_S)
+            process.kill()
 
 
 Piece = tuple[Samples, tuple[Word, ...], tuple[Phoneme, ...]]
 
 
-class _Process:
-    """Started with the constructor. Raises EngineFailed, after which it is to be killed."""
-
+class _Process(ChildLines):
     def __init__(self, apart: Apart) -> None:
-        self._title = f"{apart.title}'s process"
-        self._log = apart.log
-        self._unread = b""
         self._asked = self._over = 0
         """Numbers of texts: the last one asked for, and the last that it is done with."""
         shared = _without_a_name(SHARED_BYTES)
-        self._control, theirs = socket.socketpair()
-        self._control.settimeout(LOOK_S)
         command = [apart.program, serve.__file__, str(apart.module), json.dumps(apart.options)]
-        command += [str(theirs.fileno()), str(shared)]
         try:
             self._shared = serve.Shared(shared)
-            self._child = Child(command, apart.log, {}, (theirs.fileno(), shared))
-        except OSError as error:
-            self._control.close()
-            raise EngineFailed(f"{self._title} can not be started: {error}") from error
+            super().__init__(
+                f"{apart.title}'s process",
+                lambda control: [*command, str(control), str(shared)],
+                apart.log,
+                (shared,),
+            )
         finally:
-            theirs.close()
             os.close(shared)
 
     def await_ready(self, rate_hz: int) -> None:
         """Raises ModelMissing too."""
         deadline = time.monotonic() + READY_S
-        while (told := self._told()) is None:
+        while (told := self.told()) is None:
             if time.monotonic() > deadline:
-                raise EngineFailed(f"{self._title} was not ready in {READY_S:g} s: {self._log}")
+                raise EngineFailed(f"{self.title} was not ready in {READY_S:g} s: {self.log}")
         match told:
             case {"ready": int(found)} if found == rate_hz:
                 return
@@ -151,10 +139,10 @@ class _Process:
         deadline = time.monotonic() + STEP_S
         try:
             while self._over < self._asked:
-                self._understood(self._told())
+                self._understood(self.told())
                 if time.monotonic() > deadline:
                     return False
-            return self._told() is None and self._beats()
+            return self.told() is None and self._beats()
         except EngineFailed:
             return False
 
@@ -164,11 +152,11 @@ class _Process:
         number = self._asked
         self._shared.header[serve.UNWANTED] = number - 1
         try:
-            self._tell({"say": number, "text": text})
+            self.tell({"say": number, "text": text})
             parts: list[Samples] = []
             since = time.monotonic()
             while self._over < number:
-                told = self._told()
+                told = self.told()
                 samples = self._understood(told)
                 if told is None or told.get("say") != number:
                     self._check_life(since)
@@ -182,44 +170,7 @@ class _Process:
         finally:
             self._shared.header[serve.UNWANTED] = number
 
-    def end(self, within_s: float) -> None:
-        self._control.close()
-        self._child.end(within_s)
-
-    def kill(self, within_s: float) -> None:
-        self._control.close()
-        self._child.kill(within_s)
-
     # -- what it says --------------------------------------------------------------------------
-
-    def _tell(self, what: dict[str, Any]) -> None:
-        try:
-            self._control.sendall(json.dumps(what).encode() + b"\n")
-        except OSError as error:  # it ended, or has not read for long
-            raise self._ended() from error
-
-    def _told(self) -> dict[str, Any] | None:
-        """The next thing; None when it said nothing within LOOK_S."""
-        while b"\n" not in self._unread:
-            try:
-                came = self._control.recv(2**16)
-            except TimeoutError:
-                return None
-            except OSError:
-                came = b""
-            if not came:
-                raise self._ended()
-            self._unread += came
-            if len(self._unread) > LONGEST_LINE:
-                raise self._failed(self._unread)
-        line, _, self._unread = self._unread.partition(b"\n")
-        try:
-            told = json.loads(line)
-        except ValueError as error:
-            raise self._failed(line) from error
-        if not isinstance(told, dict):
-            raise self._failed(line)
-        return told
 
     def _understood(self, told: dict[str, Any] | None) -> Samples:
         """The samples that something told is about, if any; whether or not they are wanted."""
@@ -235,7 +186,7 @@ class _Process:
             ):
                 samples: Samples = self._shared.read(count)
                 if not np.isfinite(samples).all():
-                    raise EngineFailed(f"{self._title} made sound that is none")
+                    raise EngineFailed(f"{self.title} made sound that is none")
                 return samples
             case _:
                 raise self._failed(told)
@@ -259,30 +210,19 @@ class _Process:
         """`since`: when the last sound came. With the first text libraries are still being linked,
         which holds Python's lock, and with it the beat."""
         warm = self._over > 0
-        if self._child.status is not None:
-            raise self._ended()
+        if not self.lives:
+            raise self.ended()
         if warm and not self._beats():
-            raise EngineFailed(f"{self._title} gave no sign of life for {LIFE_S:g} s")
+            raise EngineFailed(f"{self.title} gave no sign of life for {LIFE_S:g} s")
         patience_s = STUCK_S if warm else READY_S
         if time.monotonic() - since > patience_s:
-            raise EngineFailed(f"{self._title} made no sound for {patience_s:g} s")
-
-    def _ended(self) -> EngineFailed:
-        deadline = time.monotonic() + END_S
-        while (status := self._child.status) is None and time.monotonic() < deadline:
-            time.sleep(LOOK_S / 4)
-        if status is None:
-            return EngineFailed(f"{self._title} does not listen any more")
-        if status > 128:  # as `guard` has it
-            return EngineFailed(f"{self._title} was killed by signal {status - 128}")
-        said = self._child.last_line()
-        return EngineFailed(f"{self._title} ended with status {status}: {said}"[:300])
+            raise EngineFailed(f"{self.title} made no sound for {patience_s:g} s")
 
     def _failed(self, told: object) -> EngineFailed:
         match told:
             case {"failed": str(why)}:
-                return EngineFailed(f"{self._title} failed: {why}"[:300])
-        return EngineFailed(f"{self._title} said what makes no sense: {str(told)[:80]!r}")
+                return EngineFailed(f"{self.title} failed: {why}"[:300])
+        return self.nonsense(told)
 
 
 def _spans(told: Sequence[Any], length: int) -> Iterator[tuple[str, int, int]]:
