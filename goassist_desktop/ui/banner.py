@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QApplication, QGridLayout, QLabel, QWidget
 
 from goassist_desktop.ui import motion
 from goassist_desktop.ui.announcing import announce
-from goassist_desktop.ui.failures import Explained, Severity, explained, solves
+from goassist_desktop.ui.failure_rules import Severity
+from goassist_desktop.ui.failures import Explained, explained, solves
 from goassist_desktop.ui.kit import IconButton, button, column, label, row
 from goassist_desktop.ui.pictograms import pixmap
 from goassist_desktop.ui.ports import AssistantEvent
