@@ -93,6 +93,7 @@ def _engine(config: Config, stage: str, name: str, source: Any, threads: int, pl
         "deepgram": heard | {"key": how.deepgram_key},
         "llama-cpp": {"device": device},
         "vllm": {"device": device},
+        "xtts": {"device": device},
     }
     told = options.get(name, {})
     engine = create(stage, name, source, threads=threads, **told)

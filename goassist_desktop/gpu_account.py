@@ -43,6 +43,8 @@ def _of_llama(weights: int) -> int:
 
 SMALL: Final = 2_500_000_000
 """What needs no more of a card than this may as well compute on the processor."""
+XTTS: Final = 3_500_000_000
+"""Of XTTS-v2: 1.9 GB of weights as float32, and what it works in. Not measured."""
 PREDICTIONS: Final[Mapping[str, Callable[[int], int]]] = {
     "whisper": _of_whisper,
     "llama-cpp": _of_llama,
@@ -95,6 +97,8 @@ def plan(config: Config, cards: Sequence[Gpu]) -> dict[str, Place]:
     }
     if config.engines.language_model == "vllm" and cards:
         needs["language_model"] = int(config.vllm.gpu_share * max(card.total for card in cards))
+    if config.engines.synthesis == "xtts" and cards:
+        needs["synthesis"] = XTTS
     on = placed(needs, cards)
     return {stage: _place(need, on.get(stage), cards) for stage, need in needs.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pynvml
@@ -141,6 +142,15 @@ def test_vllm_gets_the_share_it_will_take() -> None:
     assert gpu_account.plan(chosen, [card(0, 40)])["language_model"] == Place("cuda:0", 24 * GB)
     crowded = gpu_account.plan(chosen, [card(0, 40, used=20)])["language_model"]
     assert crowded.refused.startswith("it needs 24.0 GB")
+
+
+@pytest.mark.usefixtures("able")
+def test_xtts_is_in_the_account_too() -> None:
+    chosen = replace(BIG, engines=EngineChoice(synthesis="xtts"))
+    devices = {stage: one.device for stage, one in gpu_account.plan(chosen, [card(0, 24)]).items()}
+    assert devices == dict.fromkeys(("recognition", "language_model", "synthesis"), "cuda:0")
+    assert gpu_account.plan(chosen, [card(0, 15)])["synthesis"].device == "cuda:0"
+    assert gpu_account.plan(chosen, [card(0, 14)])["synthesis"].refused
 
 
 @pytest.mark.usefixtures("able")

@@ -33,12 +33,14 @@ NUMBERS: Final = "1 2 3 4 5 6 7"
 class Xtts(UntimedVoice):
     """Synthesiser. Equal texts give equal samples."""
 
-    def __init__(self, studio: Studio, *, threads: int = 1) -> None:
+    def __init__(self, studio: Studio, *, threads: int = 1, device: str = "cpu") -> None:
+        """`device`: 'cpu', or a graphics card, such as 'cuda:0'."""
         info = EngineInfo("synthesis", NAME, studio.speaker, LICENCE)
         options = {
             "model": str(studio.model),
             "speaker": studio.speaker,
             "language": studio.language,
+            "device": device,
             "threads": max(threads, (os.cpu_count() or 1) // 2),
         }
         module = Path(apart.__file__).parent / "xtts_model.py"

@@ -83,7 +83,7 @@ class Voice:
 
 
 def load(options: dict[str, Any]) -> Voice:
-    """`options`: model (a folder), speaker, language, threads. Raises Damaged."""
+    """`options`: model (a folder), speaker, language, threads, device. Raises Damaged."""
     logging.disable(logging.WARNING)  # the library warns of texts, and quotes them
     torch.set_num_threads(options["threads"])
     folder = Path(options["model"])
@@ -96,8 +96,8 @@ def load(options: dict[str, Any]) -> Voice:
         folder / "model.pth",
         lambda file: model.load_checkpoint(config, checkpoint_dir=str(folder), eval=True),
     )
-    if torch.cuda.is_available():
-        model.cuda()
+    if options["device"] != "cpu":
+        model.to(options["device"])
     return Voice(model, options["speaker"], options["language"])
 
 
