@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import shiboken6
@@ -28,7 +29,8 @@ from goassist_desktop.ui.settings import SettingsPage, SettingsServices
 from goassist_desktop.ui.settings.about import About
 from goassist_desktop.ui.settings.appearance import THEMES, Appearance
 from goassist_desktop.ui.settings.conversation import WAITING, Conversation
-from goassist_desktop.ui.settings.engines import Engines, Licence
+from goassist_desktop.ui.settings.engine_cards import Licence
+from goassist_desktop.ui.settings.engines import Engines
 from goassist_desktop.ui.settings.face import HEADS, Face
 from goassist_desktop.ui.settings.lines import Line
 from goassist_desktop.ui.settings.persona import Persona
@@ -145,6 +147,12 @@ def saved(machine: Machine) -> Config:
     known = config.settings()
     content = config.from_file(machine.file) if machine.file.exists() else ()
     return config.built({key: value for key, value in content if key in known})
+
+
+def lines_of(page: SettingsPage, section: type[Section]) -> dict[str, Any]:
+    """Setting -> its line."""
+    lines = page.section(section).findChildren(Line)
+    return {line._key: line for line in lines if hasattr(line, "_key")}
 
 
 def click(qtbot: QtBot, widget: QWidget) -> None:
@@ -455,6 +463,44 @@ def test_a_licence_is_accepted_before_its_engine_is_chosen(
     assert line.choice.currentData() == "hibari"
     qtbot.waitUntil(lambda: "licence_accepted = true" not in machine.file.read_text())
     assert '"xtts"' not in machine.file.read_text()
+
+
+def test_the_language_and_names_are_set_where_one_looks_for_them(
+    opened: Open, machine: Machine, qtbot: QtBot
+) -> None:
+    page = opened()
+    page.open("Engines")
+    lines = lines_of(page, Engines)
+    language = lines["recognition.language"]
+    said = [language.choice.itemText(at) for at in range(language.choice.count())]
+    assert said[:3] == ["English", "Whatever is spoken", "Afrikaans"]
+    assert {"German", "Javanese", "Cantonese"} <= {*said}
+    assert len(said) == len({*said}) == 101
+    language.choice.setCurrentIndex(said.index("German"))
+    language.choice.activated.emit(said.index("German"))
+    names = lines["recognition.hot_words"]
+    names.field.setFocus()
+    qtbot.keyClicks(names.field, "Siobhan, Nguyen")
+    qtbot.keyClick(names.field, Qt.Key.Key_Return)
+    how = page.editing.config.recognition
+    assert (how.language, how.hot_words) == ("de", "Siobhan, Nguyen")
+    qtbot.waitUntil(lambda: 'language = "de"' in machine.file.read_text())
+
+
+def test_a_server_is_named_before_its_voice_is_chosen(opened: Open, qtbot: QtBot) -> None:
+    page = opened()
+    page.open("Engines")
+    line = page.section(Engines).engines["synthesis"]
+    at = line.choice.findData("kyutai-server")
+    line.choice.setCurrentIndex(at)
+    line.choice.activated.emit(at)
+    assert "kyutai.url" in line.fault and page.editing.config.engines.synthesis == "hibari"
+    lines = lines_of(page, Engines)
+    qtbot.keyClicks(lines["kyutai.url"].field, "ws://localhost:8080")
+    qtbot.keyClick(lines["kyutai.url"].field, Qt.Key.Key_Return)
+    line.choice.setCurrentIndex(at)
+    line.choice.activated.emit(at)
+    assert page.editing.config.engines.synthesis == "kyutai-server" and not line.fault
 
 
 def test_which_engine_works_is_told(opened: Open) -> None:

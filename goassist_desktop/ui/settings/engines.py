@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QLocale
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QWidget
 
 from goassist_desktop import config as settings
 from goassist_desktop import weights
 from goassist_desktop.catalogue import ENGINES, About
-from goassist_desktop.pipeline.engines import coqui
+from goassist_desktop.pipeline.engines import coqui, pocket_tts
 from goassist_desktop.pipeline.errors import ModelMissing
 from goassist_desktop.pipeline.protocols import EngineInfo
 from goassist_desktop.supply.manifest import Model
-from goassist_desktop.supply.offers import licence_in_words
 from goassist_desktop.ui.kit import Choice, button, label, row
 from goassist_desktop.ui.ports import Loading, Ready, Unable
+from goassist_desktop.ui.settings import engine_cards
 from goassist_desktop.ui.settings.editing import Editing
-from goassist_desktop.ui.settings.lines import ChoiceLine, Line, SwitchLine, TextLine
+from goassist_desktop.ui.settings.lines import ChoiceLine, Line
 from goassist_desktop.ui.settings.mark import Mark
 from goassist_desktop.ui.settings.section import Section
 
@@ -129,84 +128,6 @@ def _missing(model: str) -> str:
     return ""
 
 
-def _server(editing: Editing) -> list[Line]:
-    """Where a language model is that somebody else serves."""
-    address = TextLine(
-        editing,
-        "language_server.url",
-        "Address",
-        "Of Ollama, llama-server, vLLM or another that speaks OpenAI's protocol.",
-        hint="http://localhost:11434/v1",
-        words="openai ollama vllm url cloud remote",
-    )
-    model = TextLine(
-        editing,
-        "language_server.model",
-        "Model",
-        "By the name it has there.",
-        hint="The first that it has",
-    )
-    key = TextLine(
-        editing, "language_server.key", "Key", "Where the server asks for one.", words="api token"
-    )
-    key.field.setEchoMode(QLineEdit.EchoMode.Password)
-    return [address, model, key]
-
-
-class Licence(SwitchLine):
-    """XTTS-v2 is not used by whoever does not accept its licence any more."""
-
-    def _toggled(self, on: bool) -> None:
-        changes: dict[str, object] = {self._key: on}
-        if not on and self.editing.value("engines.synthesis") == "xtts":
-            changes["engines.synthesis"] = settings.settings()["engines.synthesis"]
-        self.complain(self.editing.put(changes))
-
-
-def _xtts(editing: Editing) -> list[Line]:
-    """What XTTS-v2 asks of whoever wants it."""
-    licence = Licence(
-        editing,
-        "xtts.licence_accepted",
-        "I accept its licence",
-        f"{coqui.LICENCE}: {licence_in_words(coqui.LICENCE)} Read it at {coqui.READ_IT_AT}; "
-        "it can be chosen once it is accepted.",
-        words="xtts coqui license",
-    )
-    program = TextLine(
-        editing,
-        "xtts.program",
-        "Program",
-        "The Python of an environment with coqui-tts.",
-        hint="…/bin/python",
-        words="xtts coqui",
-    )
-    model = TextLine(
-        editing,
-        "xtts.model",
-        "Folder",
-        f"Of the files of {coqui.REPOSITORY}.",
-        hint="Among the other models",
-        words="xtts coqui",
-    )
-    speaker = TextLine(
-        editing, "xtts.speaker", "Speaker", "One of those that come with it.", words="xtts voice"
-    )
-    language = ChoiceLine(
-        editing,
-        "xtts.language",
-        "Language",
-        "What it is given to say.",
-        {code: _language(code) for code in coqui.LANGUAGES},
-        words="xtts",
-    )
-    return [licence, program, model, speaker, language]
-
-
-def _language(code: str) -> str:
-    return QLocale.languageToString(QLocale(code).language())
-
-
 class Engines(Section):
     TITLE = "Engines"
     ICON = "chip"
@@ -242,13 +163,16 @@ class Engines(Section):
             if len(voices) > 1
             else None
         )
-        self.add("Understanding you", *(self.engines[stage] for stage in UNDERSTANDING))
+        understanding = (self.engines[stage] for stage in UNDERSTANDING)
+        self.add("Understanding you", *understanding, *engine_cards.hearing(editing))
         self.add("Answering", self.engines["language_model"], self.profile)
-        self.add("A server of yours", *_server(editing))
+        self.add("A server of yours", *engine_cards.server(editing))
         speaking: list[QWidget] = [self.engines["synthesis"]]
         speaking += [self.voice] if self.voice else []
         self.add("Speaking", *speaking, self.listen_line)
-        self.add(coqui.TITLE, *_xtts(editing))
+        self.add(pocket_tts.TITLE, *engine_cards.pocket(editing))
+        self.add("A Kyutai server", *engine_cards.kyutai(editing))
+        self.add(coqui.TITLE, *engine_cards.xtts(editing))
 
     def happened(self, event: Loading | Ready | Unable) -> None:
         if isinstance(event, Ready):
