@@ -103,7 +103,7 @@ def _profile(config: Config, cards: Sequence[Gpu]) -> Finding:
     settings = {"profile": best.name, **best.settings}
     how = ", ".join(f"{key} = '{value}'" for key, value in settings.items())
     found = f"{config.profile}; this machine can do more: {best.where}; {best.expect}"
-    return Finding("profile", "ok", found, f"set {how}")
+    return Finding("profile", "ok", found, f"set {how}: goassist doctor --choose-profile")
 
 
 def _has_nvidia(pci: Path) -> bool:

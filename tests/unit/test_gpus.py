@@ -9,7 +9,8 @@ from pathlib import Path
 import pynvml
 import pytest
 
-from goassist_desktop import gpu_account, gpu_check, gpus, profiles
+from goassist_desktop import config, gpu_account, gpu_check, gpus, profiles
+from goassist_desktop.cli import main
 from goassist_desktop.config import Config, EngineChoice, ModelChoice, Recognition
 from goassist_desktop.finding import Finding
 from goassist_desktop.gpu_account import PROCESSOR, Account, Place
@@ -212,7 +213,7 @@ def test_it_is_said_what_fits_before_it_is_downloaded(monkeypatch: pytest.Monkey
     assert lines["recognition on the GPU"].found == "card 0, about 2.7 GB"
     assert lines["language model on the GPU"].state == "fail"
     assert "6.6 GB" in lines["language model on the GPU"].found
-    assert lines["profile"].remedy == "set profile = 'gpu-8g'"
+    assert lines["profile"].remedy == "set profile = 'gpu-8g': goassist doctor --choose-profile"
 
 
 def test_what_can_not_use_a_card_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +223,7 @@ def test_what_can_not_use_a_card_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert lines["GPU"].remedy == "it is nearly full: close other programs that use it"
     assert lines["recognition on the GPU"].found.startswith("libcublas.so.12 is not installed")
     assert lines["language model on the GPU"].found.startswith("llama.cpp was built without CUDA")
-    assert lines["profile"].remedy == "set profile = 'server', engines.language_model = 'vllm'"
+    assert "set profile = 'server', engines.language_model = 'vllm'" in lines["profile"].remedy
     off = Config(recognition=Recognition(device="cpu"))
     assert "recognition on the GPU" not in {one.check for one in found(off)}
 
@@ -264,3 +265,21 @@ def test_a_profile_fits_the_card_it_is_for(profile: profiles.Profile) -> None:
             Config(profile=profile.name, engines=engines), [card(0, profile.card_gb)]
         )
         assert {place.device for place in places.values()} == {"cuda:0"}, places
+
+
+def test_the_doctor_chooses_a_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[reply]\nmax_tokens = 100  # short\n")
+    monkeypatch.setenv("GOASSIST_CONFIG", str(file))
+    put_in(monkeypatch, Nvml(Card(total=48 * GB)))
+    assert main(["doctor", "--choose-profile"]) == 0
+    assert "goassist models pull server" in " ".join(capsys.readouterr().out.split())
+    chosen = config.load({}, {})
+    assert (chosen.profile, chosen.engines.language_model) == ("server", "vllm")
+    assert "# short" in file.read_text() and chosen.reply.max_tokens == 100
+    put_in(monkeypatch, Nvml())
+    assert main(["doctor", "--choose-profile"]) == 0
+    chosen = config.load({}, {})
+    assert (chosen.profile, chosen.engines.language_model) == ("embedded", "llama-cpp")
