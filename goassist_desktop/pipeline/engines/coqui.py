@@ -41,9 +41,10 @@ class Studio:
         if not self.licence_accepted:
             return NOT_ACCEPTED
         if not self.program or shutil.which(self.program) is None:
+            which = f"the program {self.program!r}" if self.program else "it"
             return (
-                f"the program {self.program!r} is not installed: set xtts.program to the Python of "
-                "an environment with coqui-tts"
+                f"{which} is not installed: set xtts.program to the Python of an environment with "
+                "coqui-tts"
             )
         return ""
 

@@ -43,9 +43,10 @@ class Pocket:
     def lacks(self) -> str:
         """What keeps it from being used, in a line; empty for nothing."""
         if not self.program or shutil.which(self.program) is None:
+            which = f"the program {self.program!r}" if self.program else "it"
             return (
-                f"the program {self.program!r} is not installed: set pocket.program to the Python "
-                "of an environment with pocket-tts"
+                f"{which} is not installed: set pocket.program to the Python of an environment with "
+                "pocket-tts"
             )
         return ""
 
