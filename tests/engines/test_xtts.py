@@ -81,7 +81,7 @@ def test_the_licence_comes_first(installed: Studio) -> None:
 def test_its_program_and_its_files_are_asked_for(installed: Studio, tmp_path: Path) -> None:
     with pytest.raises(EngineFailed, match=r"'/no/python' is not installed: set xtts\.program"):
         Xtts(studio("/no/python", installed.model)).load()
-    with pytest.raises(EngineFailed, match=r"'' is not installed: set xtts\.program"):
+    with pytest.raises(EngineFailed, match=r": it is not installed: set xtts\.program"):
         Xtts(studio("", installed.model)).load()
     for name in FILES:
         with pytest.raises(ModelMissing, match=f"{tmp_path / name} is missing"):

@@ -52,7 +52,7 @@ def test_xtts_lacks_its_licence_first_then_its_program_then_its_files(tmp_path: 
 
     assert why() == (coqui.NOT_ACCEPTED, False)
     accepted = {"licence_accepted": True}
-    assert why(**accepted)[0].startswith("the program '' is not installed")
+    assert why(**accepted)[0].startswith("it is not installed: set xtts.program")
     accepted |= {"program": sys.executable}
     assert why(**accepted) == (f"its file {tmp_path / 'config.json'} is not there", True)
     for name in coqui.FILES:

@@ -45,8 +45,8 @@ class Pocket:
         if not self.program or shutil.which(self.program) is None:
             which = f"the program {self.program!r}" if self.program else "it"
             return (
-                f"{which} is not installed: set pocket.program to the Python of an environment with "
-                "pocket-tts"
+                f"{which} is not installed: set pocket.program to the Python of an environment "
+                "with pocket-tts"
             )
         return ""
 
