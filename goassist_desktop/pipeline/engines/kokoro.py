@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from goassist_desktop.pipeline.engines.onnx_file import Session, open_session
-from goassist_desktop.pipeline.engines.spoken import Voice, new_g2p, spoken
+from goassist_desktop.pipeline.engines.onnx_file import Session
+from goassist_desktop.pipeline.engines.onnx_voice import OnnxVoice
+from goassist_desktop.pipeline.engines.spoken import Voice
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
-from goassist_desktop.pipeline.frames import Samples, Speech
+from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.protocols import EngineInfo
 
 RATE_HZ = 24_000
@@ -37,49 +36,23 @@ GAIN = 1.4
 """The voice itself lies 7 dB under full scale."""
 
 
-class Kokoro:
-    """Synthesiser for `<model_dir>/kokoro.onnx` and the speaker beside it. Equal texts give equal
-    samples."""
+class Kokoro(OnnxVoice):
+    """Synthesiser for `<model_dir>/kokoro.onnx` and the speaker beside it."""
 
     rate_hz = RATE_HZ
-
-    def __init__(self, model_dir: Path, *, threads: int = 1) -> None:
-        self._dir = model_dir
-        self._threads = threads
-        self._session: Session | None = None
-        self._g2p: Any = None
+    network = "kokoro.onnx"
+    durations = DURATIONS
 
     @property
     def info(self) -> EngineInfo:
         return EngineInfo("synthesis", "kokoro", SPEAKER, "Apache-2.0")
 
-    def load(self) -> None:
-        if self._session is not None:
-            return
+    def _read(self) -> Voice:
         self._styles = _read_styles(self._dir / f"{SPEAKER}.bin")
         self._ids = _alphabet()
-        self._voice = Voice(RATE_HZ, GAIN, self._ids)
-        model = self._dir / "kokoro.onnx"
-        session = open_session(model, threads=self._threads, node=DURATIONS)
-        self._g2p = new_g2p()
-        self._session = session
-        # The second word is in no dictionary: it makes the network for unknown words load too.
-        for _ in self.speak("Hello, Zyglorp."):
-            pass
+        return Voice(RATE_HZ, GAIN, self._ids)
 
-    def close(self) -> None:
-        self._session = self._g2p = None
-
-    def speak(self, text: str) -> Iterator[Speech]:
-        """See `spoken`."""
-        if self._session is None:
-            raise EngineFailed("synthesis: the voice is not loaded")
-        yield from spoken(text, self._g2p, self._voice, self._synthesise)
-
-    def _synthesise(self, phonemes: str) -> tuple[Samples, list[int]]:
-        """As `Say` has it."""
-        if self._session is None:
-            raise EngineFailed("synthesis: the voice was closed")
+    def _synthesise(self, session: Session, phonemes: str) -> tuple[Samples, list[int]]:
         # padded by one at both ends: the first end is where the first phoneme starts
         ids = [0, *(self._ids[phoneme] for phoneme in phonemes), 0]
         inputs = {
@@ -87,7 +60,7 @@ class Kokoro:
             "style": self._styles[[len(phonemes) - 1]],
             "speed": np.ones(1, np.float32),
         }
-        waveform, durations = self._session.run(None, inputs)
+        waveform, durations = session.run(None, inputs)
         ends = np.cumsum(durations.reshape(-1)).astype(int) * FRAME
         return waveform.reshape(-1), [max(0, int(end) - AHEAD) for end in ends[:-1]]
 

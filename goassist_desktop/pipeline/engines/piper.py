@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from goassist_desktop.pipeline.engines.onnx_file import Session, open_session
-from goassist_desktop.pipeline.engines.spoken import STRESS, Voice, loudness, new_g2p, spoken
+from goassist_desktop.pipeline.engines.onnx_file import Session
+from goassist_desktop.pipeline.engines.onnx_voice import OnnxVoice
+from goassist_desktop.pipeline.engines.spoken import STRESS, Voice, loudness
 from goassist_desktop.pipeline.errors import EngineFailed, ModelMissing
-from goassist_desktop.pipeline.frames import Samples, Speech
+from goassist_desktop.pipeline.frames import Samples
 from goassist_desktop.pipeline.protocols import EngineInfo
 
 RATE_HZ = 22_050
@@ -69,50 +68,23 @@ SPELLING = {
 """How espeak-ng writes a phoneme or sign in American English, where it does so in another way."""
 
 
-class Piper:
-    """Synthesiser for `<model_dir>` with voice.onnx and voice.json.
-
-    Equal texts give equal samples.
-    """
+class Piper(OnnxVoice):
+    """Synthesiser for `<model_dir>` with voice.onnx and voice.json."""
 
     rate_hz = RATE_HZ
-
-    def __init__(self, model_dir: Path, *, threads: int = 1) -> None:
-        self._dir = model_dir
-        self._threads = threads
-        self._session: Session | None = None
-        self._g2p: Any = None
+    network = "voice.onnx"
+    durations = DURATIONS
 
     @property
     def info(self) -> EngineInfo:
         return EngineInfo("synthesis", "piper", self._dir.name, "CC0-1.0")
 
-    def load(self) -> None:
-        if self._session is not None:
-            return
+    def _read(self) -> Voice:
         self._ids = _read_ids(self._dir / "voice.json")
         known = {*self._ids, *SPELLING} - {PAD, BEGIN, END}
-        self._voice = Voice(RATE_HZ, 1.0, known, AUDIBLE)
-        session = open_session(self._dir / "voice.onnx", threads=self._threads, node=DURATIONS)
-        self._g2p = new_g2p()
-        self._session = session
-        # The second word is in no dictionary: it makes the network for unknown words load too.
-        for _ in self.speak("Hello, Zyglorp."):
-            pass
+        return Voice(RATE_HZ, 1.0, known, AUDIBLE)
 
-    def close(self) -> None:
-        self._session = self._g2p = None
-
-    def speak(self, text: str) -> Iterator[Speech]:
-        """See `spoken`."""
-        if self._session is None:
-            raise EngineFailed("synthesis: the voice is not loaded")
-        yield from spoken(text, self._g2p, self._voice, self._synthesise)
-
-    def _synthesise(self, phonemes: str) -> tuple[Samples, list[int]]:
-        """As `Say` has it."""
-        if self._session is None:
-            raise EngineFailed("synthesis: the voice was closed")
+    def _synthesise(self, session: Session, phonemes: str) -> tuple[Samples, list[int]]:
         ids = [self._ids[BEGIN], self._ids[PAD]]
         first = []  # id of each phoneme
         for spelling in spellings(phonemes):
@@ -126,7 +98,7 @@ class Piper:
             "input_lengths": np.asarray([len(ids)], np.int64),
             "scales": np.asarray(SCALES, np.float32),
         }
-        waveform, durations = self._session.run(None, inputs)
+        waveform, durations = session.run(None, inputs)
         raw = _levelled(waveform.reshape(-1))
         starts = np.cumsum(np.append(0, durations.reshape(-1))).astype(int) * FRAME
         return raw, [max(0, int(starts[at]) - AHEAD) for at in first]
