@@ -16,7 +16,7 @@ from tests.device.conftest import RATE_HZ
 from tests.device.test_conversation import recorded
 from tests.host.chromium import Host, chromium, hosting, no_complaints, wait_until
 from tests.host.sound_card import BothSides, TwoSidedCard
-from tests.talk.hearing import plain, transcribe
+from tests.talk.hearing import plain, transcribe, word_errors
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(300)]
 
@@ -160,9 +160,12 @@ def test_a_reload_in_mid_sentence_goes_on_with_the_conversation(visit: Visit, ea
     asked = len(both.so_far()[0])
     visit.ask("voices/joe_germany")
     loudspeaker, _ = both.stop()
-    # Nothing of the story came after the reload: nobody was there to hear it.
-    assert "berlin" in plain(transcribe(ear, loudspeaker[asked:], RATE_HZ))
-    assert len(visit.said()) == 4
+    told = visit.said()
+    assert len(told) == 4
+    assert "capital of germany" in plain(told[2][1])
+    # Nothing of the story came after the reload: nobody was there to hear it. What a small model
+    # knows after half a story is another matter.
+    assert word_errors(told[3][1], transcribe(ear, loudspeaker[asked:], RATE_HZ)) <= 0.25
 
 
 def test_the_network_is_lost_and_found_again(visit: Visit, ear: Whisper) -> None:
