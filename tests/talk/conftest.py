@@ -45,7 +45,9 @@ class Talked:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"GOASSIST_PROFILE": "ci", "GOASSIST_CONFIG": os.devnull}
+    """Without the variables of tests, which the program does not know."""
+    ours = {key: text for key, text in os.environ.items() if not key.startswith("GOASSIST_TEST_")}
+    return ours | {"GOASSIST_PROFILE": "ci", "GOASSIST_CONFIG": os.devnull}
 
 
 @pytest.fixture(scope="session")
