@@ -484,7 +484,7 @@ def test_the_language_and_names_are_set_where_one_looks_for_them(
     qtbot.keyClick(names.field, Qt.Key.Key_Return)
     how = page.editing.config.recognition
     assert (how.language, how.hot_words) == ("de", "Siobhan, Nguyen")
-    qtbot.waitUntil(lambda: 'language = "de"' in machine.file.read_text())
+    qtbot.waitUntil(lambda: saved(machine).recognition == how)
 
 
 def test_a_server_is_named_before_its_voice_is_chosen(opened: Open, qtbot: QtBot) -> None:

@@ -113,7 +113,7 @@ def test_a_broken_dictionary_is_named(
 ) -> None:
     np.zeros(510 * 256, "<f4").tofile(tmp_path / "af_heart.bin")
     (tmp_path / "voice.json").write_text(json.dumps(about()))
-    module = f"goassist_desktop.pipeline.engines.{name}.open_session"
+    module = "goassist_desktop.pipeline.engines.onnx_voice.open_session"
     engine = create("synthesis", name, tmp_path, threads=1)
     monkeypatch.setattr(module, lambda *_, **__: object())
     monkeypatch.setitem(sys.modules, "hibari.g2p", None)
