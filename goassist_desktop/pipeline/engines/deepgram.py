@@ -26,6 +26,7 @@ from goassist_desktop.pipeline.engines.loop_thread import LoopThread
 from goassist_desktop.pipeline.errors import ConfigError, EngineFailed
 from goassist_desktop.pipeline.frames import ANALYSIS_RATE_HZ, Samples, Transcript
 from goassist_desktop.pipeline.network_address import web_socket
+from goassist_desktop.pipeline.one_line import one_line
 from goassist_desktop.pipeline.protocols import EngineInfo
 
 NAME: Final = "deepgram"
@@ -46,7 +47,6 @@ MIN_SAMPLES: Final = ANALYSIS_RATE_HZ // 2
 MESSAGE_SAMPLES: Final = ANALYSIS_RATE_HZ // 4
 COVERED_S: Final = 0.05
 """Sound that may be missing in the results: they are given in hundredths of a second."""
-MAX_DETAILS: Final = 120
 
 _REFUSALS: Final = {
     400: "refused the request; it may not know the language",
@@ -276,7 +276,7 @@ def _read(text: str) -> _Result | None:
         message = json.loads(text)
         kind = message["type"]
         if kind == "Error":
-            what = _one_line(str(message.get("description") or message.get("message") or "no more"))
+            what = one_line(str(message.get("description") or message.get("message") or "no more"))
             raise EngineFailed(f"Deepgram reports an error: {what}")
         if kind != "Results" or not message["is_final"]:
             return None
@@ -288,7 +288,7 @@ def _read(text: str) -> _Result | None:
             from_finalize=bool(message.get("from_finalize")),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        sent = _one_line(text)
+        sent = one_line(text)
         raise EngineFailed(f"Deepgram sent what is not its protocol: {sent!r}") from error
 
 
@@ -308,9 +308,4 @@ def _not_connected(error: aiohttp.ClientError | OSError) -> EngineFailed:
         return EngineFailed(f"Deepgram {what} (HTTP {error.status})")
     if isinstance(error, TimeoutError):
         return EngineFailed(f"Deepgram did not answer for {CONNECT_S:g} s")
-    return EngineFailed(f"Deepgram can not be reached: {_one_line(str(error))}")
-
-
-def _one_line(text: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= MAX_DETAILS else line[: MAX_DETAILS - 1] + "…"
+    return EngineFailed(f"Deepgram can not be reached: {one_line(str(error))}")

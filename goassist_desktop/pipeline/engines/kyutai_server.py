@@ -30,6 +30,7 @@ from goassist_desktop.pipeline.engines.spoken import BLOCK_MS, FADE_MS, LEAD_MS,
 from goassist_desktop.pipeline.errors import EngineFailed
 from goassist_desktop.pipeline.frames import Samples, Speech, Word
 from goassist_desktop.pipeline.network_address import web_socket
+from goassist_desktop.pipeline.one_line import one_line
 from goassist_desktop.pipeline.protocols import EngineInfo
 
 msgpack: Any = _msgpack  # without types
@@ -48,7 +49,6 @@ SILENCE_S: Final = 4.0
 """Between two messages after that."""
 LOOK_S: Final = 0.02
 CLOSE_S: Final = 0.1
-MAX_DETAILS: Final = 120
 AUDIBLE: Final = 1e-3
 SPOKEN: Final = 5e-3
 """Above the breath in a pause."""
@@ -156,7 +156,7 @@ class KyutaiServer:
                 case {"type": "Ready"}:
                     pass
                 case {"type": "Error", "message": message}:
-                    raise EngineFailed(f"{self._title} reports an error: {_one_line(str(message))}")
+                    raise EngineFailed(f"{self._title} reports an error: {one_line(str(message))}")
                 case _:
                     raise self._nonsense(told)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
@@ -164,7 +164,7 @@ class KyutaiServer:
         return False
 
     def _nonsense(self, told: bytes) -> EngineFailed:
-        sent = _one_line(told[:40].decode(errors="replace"))
+        sent = one_line(told[:40].decode(errors="replace"))
         return EngineFailed(f"{self._title} sent what is not its protocol: {sent!r}")
 
     # -- in the loop's thread --------------------------------------------------------------------
@@ -343,9 +343,4 @@ def _why(error: Exception) -> str:
         return f"{what} (HTTP {error.status})"
     if isinstance(error, TimeoutError):
         return f"did not answer for {CONNECT_S:g} s"
-    return f"can not be reached: {_one_line(str(error))}"
-
-
-def _one_line(text: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= MAX_DETAILS else line[: MAX_DETAILS - 1] + "…"
+    return f"can not be reached: {one_line(str(error))}"
