@@ -461,6 +461,7 @@ def test_a_licence_is_accepted_before_its_engine_is_chosen(
     qtbot.keyClick(accept.switch, Qt.Key.Key_Space)
     assert page.editing.config.engines.synthesis == "hibari"
     assert line.choice.currentData() == "hibari"
+    qtbot.waitUntil(machine.file.exists)
     qtbot.waitUntil(lambda: "licence_accepted = true" not in machine.file.read_text())
     assert '"xtts"' not in machine.file.read_text()
 
